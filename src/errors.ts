@@ -1,0 +1,39 @@
+/**
+ * The closed set of errors that coppice raises about data. A caller's own mistake (a wrong argument) is a TypeError or a
+ * RangeError of the platform. Every message reads `where: expected X, got Y`.
+ */
+export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY";
+
+/** Base class: `code` is stable and meant for programs, `message` for people. */
+export abstract class CoppiceError extends Error {
+  abstract readonly code: ErrorCode;
+}
+
+/** These bytes are not a valid file. */
+export class FormatError extends CoppiceError {
+  override readonly name = "FormatError";
+  readonly code = "FORMAT";
+}
+
+/** The file or graph is valid, but asks for something that is not done here. */
+export class UnsupportedError extends CoppiceError {
+  override readonly name = "UnsupportedError";
+  readonly code = "UNSUPPORTED";
+}
+
+/** Tensor shapes or element types do not fit each other. */
+export class ShapeError extends CoppiceError {
+  override readonly name = "ShapeError";
+  readonly code = "SHAPE";
+}
+
+/** The memory limit would be passed, or the host refused to give more. */
+export class OutOfMemoryError extends CoppiceError {
+  override readonly name = "OutOfMemoryError";
+  readonly code = "OUT_OF_MEMORY";
+}
+
+/** The one message shape: `where: expected X, got Y`. */
+export function expected(where: string, want: string, got: string): string {
+  return `${where}: expected ${want}, got ${got}`;
+}

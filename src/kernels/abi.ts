@@ -1,0 +1,137 @@
+/**
+ * The kernels of the two WebAssembly modules, as TypeScript sees them. Names with an underscore take raw pointers (byte
+ * offsets into the session's memory) and live behind this boundary only. Argument order: sizes (in elements), sources,
+ * destination, scalars. test/abi.test.ts holds this page and the modules' exports equal. Contracts stand beside each kernel in
+ * assembly/.
+ */
+type P = number;
+
+/** run.wasm: what inference needs. */
+export interface RunKernels {
+  readonly memory: WebAssembly.Memory;
+  /** First free byte after the module's own data. */
+  heap_base(): number;
+
+  // ops/linear
+  gemm_panels_a_bytes(m: number, k: number): number;
+  gemm_panels_b_bytes(k: number, n: number): number;
+  gemm_pack_a_f32(m: number, k: number, rowStride: number, colStride: number, a: P, panels: P): void;
+  gemm_pack_b_f32(k: number, n: number, rowStride: number, colStride: number, b: P, panels: P): void;
+  gemm_packed_f32(m: number, n: number, k: number, aPanels: P, bPanels: P, c: P, ldc: number): void;
+  gemm_scratch_bytes(m: number, n: number, k: number): number;
+  gemm_nn_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
+  gemm_nt_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
+  gemm_tn_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
+  gemm_ab_f32(m: number, n: number, k: number, a: P, bPanels: P, c: P, scratch: P): void;
+
+  // ops/conv: one call does one group of one image or a whole batch; see assembly/ops/conv.ts
+  conv_scratch_bytes(r: number, p: number): number;
+  conv_f32(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
+    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
+    outH: number, outW: number, xImage: number, yImage: number,
+    x: P, wPanels: P, bias: P, y: P, scratch: P,
+  ): void;
+  im2col_f32(
+    c: number, h: number, w: number, kh: number, kw: number,
+    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
+    outH: number, outW: number, x: P, cols: P,
+  ): void;
+
+  // ops/pool
+  max_pool_f32(
+    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, outH: number, outW: number, x: P, y: P,
+  ): void;
+  average_pool_f32(
+    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, outH: number, outW: number, x: P, y: P, countIncludePad: number,
+  ): void;
+
+  // ops/norm, activation, elementwise, movement, reduce
+  scale_shift_f32(n: number, c: number, plane: number, x: P, scale: P, shift: P, y: P): void;
+  relu_f32(n: number, x: P, y: P): void;
+  softmax_f32(rows: number, cols: number, x: P, y: P): void;
+  add_f32(n: number, a: P, b: P, y: P): void;
+  add_row_f32(rows: number, cols: number, row: P, y: P): void;
+  fill_row_f32(rows: number, cols: number, row: P, y: P): void;
+  transpose_f32(rows: number, cols: number, x: P, y: P): void;
+  argmax_f32(rows: number, cols: number, x: P, y: P): void;
+
+  // compress: running compressed weights
+  dequantize_rows_i8(rows: number, cols: number, q: P, scale: P, y: P): void;
+  spmm_csr_f32(m: number, n: number, rowPtr: P, col: P, values: P, x: P, ldx: number, y: P, ldy: number): void;
+  spmm_csr_i8(
+    m: number, n: number, rowPtr: P, col: P, values: P, scale: P, x: P, ldx: number, y: P, ldy: number,
+  ): void;
+  csr_rows_f32(rows: number, cols: number, rowPtr: P, col: P, values: P, y: P): void;
+  csr_rows_i8(rows: number, cols: number, rowPtr: P, col: P, values: P, scale: P, y: P): void;
+  codebook_rows_i8(
+    rows: number, d: number, k: number, rowPtr: P, col: P, codes: P, codeScale: P, codebook: P, y: P,
+    codebookScale: number,
+  ): void;
+
+  // compress/entropy: decoders of src/codec; each gives 0, or the code of what is wrong (see assembly/compress/entropy.ts)
+  decode_sparse(rows: number, cols: number, nnz: number, src: P, srcBytes: number, rowPtr: P, col: P, values: P, scale: P, scales: number, int8: number): number;
+  decode_int8(n: number, src: P, srcBytes: number, q: P, scale: P, scales: number): number;
+  decode_bytes(n: number, width: number, src: P, srcBytes: number, dst: P): number;
+  decode_factored(
+    n: number, k: number, d: number, nnz: number, src: P, srcBytes: number,
+    rowPtr: P, col: P, codes: P, codeScale: P, codebook: P, codebookScale: P,
+  ): number;
+}
+
+/** full.wasm: run.wasm and what compression and training need. */
+export interface FullKernels extends RunKernels {
+  // compress/topk
+  topk_scratch_bytes(n: number): number;
+  topk_threshold_f32(n: number, x: P, k: number, scratch: P): number;
+  topk_mask_f32(n: number, x: P, mask: P, threshold: number, ties: number): number;
+  mask_apply_f32(n: number, x: P, mask: P, y: P): void;
+  mask_count(n: number, mask: P): number;
+
+  // compress/int8
+  absmax_rows_f32(rows: number, cols: number, x: P, y: P): void;
+  quantize_rows_f32_i8(rows: number, cols: number, x: P, scale: P, q: P, levels: number): void;
+  round_rows_f32(rows: number, cols: number, x: P, scale: P, y: P, levels: number): void;
+
+  // compress/codebook: gradients through W^T = Z^T C^T
+  codebook_dot_f32(rows: number, d: number, rowPtr: P, col: P, g: P, codebook: P, y: P): void;
+  codebook_scatter_f32(rows: number, d: number, rowPtr: P, col: P, codes: P, g: P, codebook: P): void;
+  codebook_rows_f32(rows: number, d: number, rowPtr: P, col: P, codes: P, codebook: P, y: P): void;
+
+  // gradients beside the forward kernels; every one of them adds into its destination
+  conv_grad_w_f32(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
+    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
+    outH: number, outW: number, xImage: number, yImage: number, x: P, dy: P, dw: P, scratch: P,
+  ): void;
+  conv_grad_x_f32(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
+    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
+    outH: number, outW: number, xImage: number, yImage: number, dy: P, weight: P, dx: P, scratch: P,
+  ): void;
+  conv_grad_scratch_bytes(o: number, r: number, p: number): number;
+  max_pool_grad_f32(
+    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, outH: number, outW: number, x: P, dy: P, dx: P,
+  ): void;
+  average_pool_grad_f32(
+    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, outH: number, outW: number, dy: P, dx: P, countIncludePad: number,
+  ): void;
+  relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
+  softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;
+  add_into_f32(n: number, x: P, y: P): void;
+  column_sum_f32(rows: number, cols: number, x: P, y: P): void;
+  channel_sum_f32(batch: number, c: number, plane: number, x: P, y: P): void;
+
+  // train/loss, train/optim
+  cross_entropy_f32(rows: number, cols: number, logits: P, labels: P, dlogits: P): number;
+  mean_squared_error_f32(n: number, y: P, target: P, dy: P): number;
+  sgd_step_f32(n: number, w: P, dw: P, velocity: P, mask: P, rate: number, momentum: number, decay: number): void;
+  adam_step_f32(
+    n: number, w: P, dw: P, first: P, second: P, mask: P,
+    rate: number, beta1: number, beta2: number, epsilon: number, decay: number, correction1: number, correction2: number,
+  ): void;
+}
