@@ -16,12 +16,17 @@ export { max_pool_f32, average_pool_f32 } from "./ops/pool";
 export { scale_shift_f32 } from "./ops/norm";
 export { relu_f32, softmax_f32 } from "./ops/activation";
 export { add_f32, add_row_f32, fill_row_f32 } from "./ops/elementwise";
-export { transpose_f32 } from "./ops/movement";
-export { argmax_f32 } from "./ops/reduce";
+export { copy_f32, transpose_f32 } from "./ops/movement";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";
 export { codebook_rows_i8 } from "./compress/codebook";
-export { decode_sparse, decode_int8, decode_bytes, decode_factored } from "./compress/entropy";
+export {
+  decode_scratch_bytes,
+  decode_sparse,
+  decode_int8,
+  decode_bytes,
+  decode_factored,
+} from "./compress/entropy";
 
 /** First free byte after the module's own data. */
 export function heap_base(): usize {

@@ -27,25 +27,78 @@ export interface RunKernels {
   // ops/conv: one call does one group of one image or a whole batch; see assembly/ops/conv.ts
   conv_scratch_bytes(r: number, p: number): number;
   conv_f32(
-    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
-    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
-    outH: number, outW: number, xImage: number, yImage: number,
-    x: P, wPanels: P, bias: P, y: P, scratch: P,
+    batch: number,
+    c: number,
+    h: number,
+    w: number,
+    o: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    dilationH: number,
+    dilationW: number,
+    outH: number,
+    outW: number,
+    xImage: number,
+    yImage: number,
+    x: P,
+    wPanels: P,
+    bias: P,
+    y: P,
+    scratch: P,
   ): void;
   im2col_f32(
-    c: number, h: number, w: number, kh: number, kw: number,
-    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
-    outH: number, outW: number, x: P, cols: P,
+    c: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    dilationH: number,
+    dilationW: number,
+    outH: number,
+    outW: number,
+    x: P,
+    cols: P,
   ): void;
 
   // ops/pool
   max_pool_f32(
-    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, outH: number, outW: number, x: P, y: P,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    outH: number,
+    outW: number,
+    x: P,
+    y: P,
   ): void;
   average_pool_f32(
-    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, outH: number, outW: number, x: P, y: P, countIncludePad: number,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    outH: number,
+    outW: number,
+    x: P,
+    y: P,
+    countIncludePad: number,
   ): void;
 
   // ops/norm, activation, elementwise, movement, reduce
@@ -55,29 +108,60 @@ export interface RunKernels {
   add_f32(n: number, a: P, b: P, y: P): void;
   add_row_f32(rows: number, cols: number, row: P, y: P): void;
   fill_row_f32(rows: number, cols: number, row: P, y: P): void;
+  copy_f32(n: number, x: P, y: P): void;
   transpose_f32(rows: number, cols: number, x: P, y: P): void;
-  argmax_f32(rows: number, cols: number, x: P, y: P): void;
 
   // compress: running compressed weights
   dequantize_rows_i8(rows: number, cols: number, q: P, scale: P, y: P): void;
   spmm_csr_f32(m: number, n: number, rowPtr: P, col: P, values: P, x: P, ldx: number, y: P, ldy: number): void;
-  spmm_csr_i8(
-    m: number, n: number, rowPtr: P, col: P, values: P, scale: P, x: P, ldx: number, y: P, ldy: number,
-  ): void;
+  spmm_csr_i8(m: number, n: number, rowPtr: P, col: P, values: P, scale: P, x: P, ldx: number, y: P, ldy: number): void;
   csr_rows_f32(rows: number, cols: number, rowPtr: P, col: P, values: P, y: P): void;
   csr_rows_i8(rows: number, cols: number, rowPtr: P, col: P, values: P, scale: P, y: P): void;
   codebook_rows_i8(
-    rows: number, d: number, k: number, rowPtr: P, col: P, codes: P, codeScale: P, codebook: P, y: P,
+    rows: number,
+    d: number,
+    k: number,
+    rowPtr: P,
+    col: P,
+    codes: P,
+    codeScale: P,
+    codebook: P,
+    y: P,
     codebookScale: number,
   ): void;
 
-  // compress/entropy: decoders of src/codec; each gives 0, or the code of what is wrong (see assembly/compress/entropy.ts)
-  decode_sparse(rows: number, cols: number, nnz: number, src: P, srcBytes: number, rowPtr: P, col: P, values: P, scale: P, scales: number, int8: number): number;
-  decode_int8(n: number, src: P, srcBytes: number, q: P, scale: P, scales: number): number;
-  decode_bytes(n: number, width: number, src: P, srcBytes: number, dst: P): number;
+  // compress/entropy: decoders of src/codec; each gives 0, or the number of a fault (src/codec/fault.ts)
+  decode_scratch_bytes(cols: number, srcBytes: number): number;
+  decode_sparse(
+    rows: number,
+    cols: number,
+    nnz: number,
+    src: P,
+    srcBytes: number,
+    rowPtr: P,
+    col: P,
+    values: P,
+    scale: P,
+    scales: number,
+    int8: number,
+    scratch: P,
+  ): number;
+  decode_int8(n: number, src: P, srcBytes: number, q: P, scale: P, scales: number, scratch: P): number;
+  decode_bytes(n: number, width: number, src: P, srcBytes: number, dst: P, finite: number, scratch: P): number;
   decode_factored(
-    n: number, k: number, d: number, nnz: number, src: P, srcBytes: number,
-    rowPtr: P, col: P, codes: P, codeScale: P, codebook: P, codebookScale: P,
+    n: number,
+    k: number,
+    d: number,
+    nnz: number,
+    src: P,
+    srcBytes: number,
+    rowPtr: P,
+    col: P,
+    codes: P,
+    codeScale: P,
+    codebook: P,
+    codebookScale: P,
+    scratch: P,
   ): number;
 }
 
@@ -102,23 +186,83 @@ export interface FullKernels extends RunKernels {
 
   // gradients beside the forward kernels; every one of them adds into its destination
   conv_grad_w_f32(
-    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
-    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
-    outH: number, outW: number, xImage: number, yImage: number, x: P, dy: P, dw: P, scratch: P,
+    batch: number,
+    c: number,
+    h: number,
+    w: number,
+    o: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    dilationH: number,
+    dilationW: number,
+    outH: number,
+    outW: number,
+    xImage: number,
+    yImage: number,
+    x: P,
+    dy: P,
+    dw: P,
+    scratch: P,
   ): void;
   conv_grad_x_f32(
-    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number,
-    strideH: number, strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number,
-    outH: number, outW: number, xImage: number, yImage: number, dy: P, weight: P, dx: P, scratch: P,
+    batch: number,
+    c: number,
+    h: number,
+    w: number,
+    o: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    dilationH: number,
+    dilationW: number,
+    outH: number,
+    outW: number,
+    xImage: number,
+    yImage: number,
+    dy: P,
+    weight: P,
+    dx: P,
+    scratch: P,
   ): void;
   conv_grad_scratch_bytes(o: number, r: number, p: number): number;
   max_pool_grad_f32(
-    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, outH: number, outW: number, x: P, dy: P, dx: P,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    outH: number,
+    outW: number,
+    x: P,
+    dy: P,
+    dx: P,
   ): void;
   average_pool_grad_f32(
-    planes: number, h: number, w: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, outH: number, outW: number, dy: P, dx: P, countIncludePad: number,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    strideH: number,
+    strideW: number,
+    padTop: number,
+    padLeft: number,
+    outH: number,
+    outW: number,
+    dy: P,
+    dx: P,
+    countIncludePad: number,
   ): void;
   relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
   softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;
@@ -131,7 +275,18 @@ export interface FullKernels extends RunKernels {
   mean_squared_error_f32(n: number, y: P, target: P, dy: P): number;
   sgd_step_f32(n: number, w: P, dw: P, velocity: P, mask: P, rate: number, momentum: number, decay: number): void;
   adam_step_f32(
-    n: number, w: P, dw: P, first: P, second: P, mask: P,
-    rate: number, beta1: number, beta2: number, epsilon: number, decay: number, correction1: number, correction2: number,
+    n: number,
+    w: P,
+    dw: P,
+    first: P,
+    second: P,
+    mask: P,
+    rate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decay: number,
+    correction1: number,
+    correction2: number,
   ): void;
 }

@@ -33,14 +33,12 @@ const band = 64;
 type View = Float32Array | Int8Array | Uint8Array | Uint32Array | Int32Array | Uint16Array;
 type ViewConstructor<V> = new (buffer: ArrayBufferLike, offset: number, length: number) => V;
 
-/**
- * Buffers with poisoned guard bands before and after. `flush: true` puts the last buffer against the very end of memory, so
- * that an over-read traps. Call `check()` after the kernel: it throws where a band was written.
- */
+/** Buffers with poisoned guard bands before and after. `check()` after the kernel throws where a band was written. */
 export class Guarded {
   readonly #memory: WebAssembly.Memory;
   #top: number;
   readonly #bands: number[] = [];
+  #flushed = false;
 
   constructor(kernels: FullKernels) {
     this.#memory = kernels.memory;
@@ -67,8 +65,9 @@ export class Guarded {
     return new type(this.#memory.buffer, pointer, length).slice() as V;
   }
 
-  /** `data` copied so that it ends exactly where memory ends. Call last. */
+  /** `data` copied so that it ends exactly where memory ends, and an over-read traps. Nothing may be placed after it. */
   placeFlush(data: View): number {
+    this.#flushed = true;
     const pointer = this.#memory.buffer.byteLength - data.byteLength;
     if (pointer < this.#top) {
       this.#memory.grow(Math.ceil((this.#top - pointer) / 65536));
@@ -92,6 +91,7 @@ export class Guarded {
 
   /** The pointer is only as aligned as its element asks: 4 bytes, so that kernels are tried on unaligned vectors too. */
   #reserve(bytes: number): number {
+    if (this.#flushed) throw new Error("Guarded: expected placeFlush to be the last call, got another buffer");
     const pointer = this.#top;
     this.#grow(pointer + bytes + 4 + band);
     new Uint8Array(this.#memory.buffer, pointer, bytes).fill(poison);

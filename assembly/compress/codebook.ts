@@ -1,0 +1,195 @@
+/**
+ * Quantized sparse decomposition: W^T = Z^T C^T, forward and its two gradients. Z^T [rows, k] is sparse, in
+ * compressed sparse rows (entries count from the start of `col`, so a slice of rows is a moved rowPtr and y); C^T [k,
+ * d] is the codebook, an atom per row.
+ *
+ * A. Kuzmin et al., "Quantized sparse weight decomposition for neural network compression", 2022.
+ */
+import { madd, sum_lanes } from "../simd";
+
+/**
+ * y[j, i] = sum over entries e of row j, in their order, of
+ *   (codes[e] * (codeScale[col[e]] * codebookScale)) * codebook[col[e], i].
+ *
+ * - rows: columns of X to rebuild, d: length of an atom, k: number of atoms
+ * - rowPtr: u32 [rows + 1], col: u32 [entries], each < k, codes: int8 [entries], codeScale: f32 [k]
+ * - codebook: int8 [k, d]
+ * - y: f32 [rows, d], written in full; must not overlap the rest
+ */
+export function codebook_rows_i8(
+  rows: i32, d: i32, k: i32, rowPtr: usize, col: usize, codes: usize, codeScale: usize, codebook: usize, y: usize,
+  codebookScale: f32,
+): void {
+  assert((codeScale & 3) == 0);
+  combine<i8>(rows, d, k, rowPtr, col, codes, codeScale, codebook, y, codebookScale);
+}
+
+/**
+ * The same without quantization, while tuning: y[j, i] = sum over entries e of row j of codes[e] * codebook[col[e],
+ * i].
+ *
+ * - codes: f32 [entries], codebook: f32 [k, d]
+ */
+export function codebook_rows_f32(
+  rows: i32, d: i32, rowPtr: usize, col: usize, codes: usize, codebook: usize, y: usize,
+): void {
+  combine<f32>(rows, d, i32.MAX_VALUE, rowPtr, col, codes, 0, codebook, y, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function combine<V>(
+  rows: i32, d: i32, k: i32, rowPtr: usize, col: usize, codes: usize, codeScale: usize, codebook: usize, y: usize,
+  codebookScale: f32,
+): void {
+  assert(((rowPtr | col | y) & 3) == 0 && ((codes | codebook) & (sizeof<V>() - 1)) == 0);
+  const stride = (<usize>d) * sizeof<V>();
+  for (let j = 0; j < rows; j++) {
+    const start = <usize>load<u32>(rowPtr);
+    const end = <usize>load<u32>(rowPtr, 4);
+    let i = 0;
+    if (d >= 8) {
+      // Two blocks of eight at a time; the last ones overlap what is done, and write the same bits once more.
+      while (i < d) {
+        const i0 = min(i, d - 8);
+        const i1 = min(i + 8, d - 8);
+        let a0 = f32x4.splat(0);
+        let a1 = f32x4.splat(0);
+        let b0 = f32x4.splat(0);
+        let b1 = f32x4.splat(0);
+        for (let e = start; e < end; e++) {
+          const c = load<u32>(col + (e << 2));
+          assert(c < <u32>k);
+          const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+          const atom = codebook + (<usize>c) * stride;
+          const a = atom + (<usize>i0) * sizeof<V>();
+          const b = atom + (<usize>i1) * sizeof<V>();
+          if (isFloat<V>()) {
+            a0 = madd(a0, w, v128.load(a));
+            a1 = madd(a1, w, v128.load(a, 16));
+            b0 = madd(b0, w, v128.load(b));
+            b1 = madd(b1, w, v128.load(b, 16));
+          } else {
+            const qa = v128.load8x8_s(a);
+            const qb = v128.load8x8_s(b);
+            a0 = madd(a0, w, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(qa)));
+            a1 = madd(a1, w, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(qa)));
+            b0 = madd(b0, w, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(qb)));
+            b1 = madd(b1, w, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(qb)));
+          }
+        }
+        const ya = y + ((<usize>i0) << 2);
+        const yb = y + ((<usize>i1) << 2);
+        v128.store(ya, a0);
+        v128.store(ya, a1, 16);
+        v128.store(yb, b0);
+        v128.store(yb, b1, 16);
+        i += 16;
+      }
+    } else if (d >= 4) {
+      while (i < d) {
+        const at = min(i, d - 4);
+        let sum = f32x4.splat(0);
+        for (let e = start; e < end; e++) {
+          const c = load<u32>(col + (e << 2));
+          assert(c < <u32>k);
+          const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+          sum = madd(sum, w, four<V>(codebook + (<usize>c) * stride + (<usize>at) * sizeof<V>()));
+        }
+        v128.store(y + ((<usize>at) << 2), sum);
+        i += 4;
+      }
+    }
+    for (; i < d; i++) {
+      let sum = f32x4.splat(0);
+      for (let e = start; e < end; e++) {
+        const c = load<u32>(col + (e << 2));
+        assert(c < <u32>k);
+        const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+        const p = codebook + (<usize>c) * stride + (<usize>i) * sizeof<V>();
+        sum = madd(sum, w, isFloat<V>() ? v128.load32_zero(p) : f32x4.splat(<f32>load<i8>(p)));
+      }
+      v128.store_lane<f32>(y + ((<usize>i) << 2), sum, 0);
+    }
+    rowPtr += 4;
+    y += (<usize>d) << 2;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function four<V>(p: usize): v128 {
+  if (isFloat<V>()) return v128.load(p);
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
+}
+
+// @ts-ignore: decorator
+@inline
+function weightOf<V>(e: usize, c: u32, codes: usize, codeScale: usize, codebookScale: f32): f32 {
+  if (isFloat<V>()) return load<f32>(codes + (e << 2));
+  return <f32>load<i8>(codes + e) * (load<f32>(codeScale + ((<usize>c) << 2)) * codebookScale);
+}
+
+/**
+ * Gradient of the codes: y[e] = sum over i of g[j, i] * codebook[col[e], i], for every entry e of every row j.
+ *
+ * - rowPtr: u32 [rows + 1], col: u32 [entries]
+ * - g: f32 [rows, d], the gradient of W^T, codebook: f32 [k, d]
+ * - y: f32 [entries], written at rowPtr[0] .. rowPtr[rows] - 1 in full; must not overlap the rest
+ */
+export function codebook_dot_f32(
+  rows: i32, d: i32, rowPtr: usize, col: usize, g: usize, codebook: usize, y: usize,
+): void {
+  assert(((rowPtr | col | g | codebook | y) & 3) == 0);
+  const stride = (<usize>d) << 2;
+  const vectors = (<usize>(d & ~7)) << 2;
+  for (let j = 0; j < rows; j++) {
+    const end = <usize>load<u32>(rowPtr, 4);
+    for (let e = <usize>load<u32>(rowPtr); e < end; e++) {
+      const atom = codebook + (<usize>load<u32>(col + (e << 2))) * stride;
+      let a = f32x4.splat(0);
+      let b = f32x4.splat(0);
+      let i: usize = 0;
+      for (; i < vectors; i += 32) {
+        a = madd(a, v128.load(g + i), v128.load(atom + i));
+        b = madd(b, v128.load(g + i, 16), v128.load(atom + i, 16));
+      }
+      for (; i + 16 <= stride; i += 16) a = madd(a, v128.load(g + i), v128.load(atom + i));
+      for (; i < stride; i += 4) b = madd(b, v128.load32_zero(g + i), v128.load32_zero(atom + i));
+      store<f32>(y + (e << 2), sum_lanes(f32x4.add(a, b)));
+    }
+    rowPtr += 4;
+    g += stride;
+  }
+}
+
+/**
+ * Gradient of the codebook, added in entry by entry: codebook[col[e], i] += codes[e] * g[j, i] for every entry e of
+ * row j.
+ *
+ * - rowPtr: u32 [rows + 1], col: u32 [entries], codes: f32 [entries]
+ * - g: f32 [rows, d], the gradient of W^T
+ * - codebook: f32 [k, d], the gradient of C^T, added into; must not overlap the rest
+ */
+export function codebook_scatter_f32(
+  rows: i32, d: i32, rowPtr: usize, col: usize, codes: usize, g: usize, codebook: usize,
+): void {
+  assert(((rowPtr | col | codes | g | codebook) & 3) == 0);
+  const stride = (<usize>d) << 2;
+  for (let j = 0; j < rows; j++) {
+    const end = <usize>load<u32>(rowPtr, 4);
+    for (let e = <usize>load<u32>(rowPtr); e < end; e++) {
+      const atom = codebook + (<usize>load<u32>(col + (e << 2))) * stride;
+      const w = v128.load32_splat(codes + (e << 2));
+      let i: usize = 0;
+      for (; i + 16 <= stride; i += 16) {
+        v128.store(atom + i, madd(v128.load(atom + i), w, v128.load(g + i)));
+      }
+      for (; i < stride; i += 4) {
+        v128.store_lane<f32>(atom + i, madd(v128.load32_zero(atom + i), w, v128.load32_zero(g + i)), 0);
+      }
+    }
+    rowPtr += 4;
+    g += stride;
+  }
+}

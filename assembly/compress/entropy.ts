@@ -1,0 +1,467 @@
+/**
+ * Decoders of the container's sections, the twins of src/codec: the same symbols, the same checks in the same order,
+ * the same fault numbers (src/codec/fault.ts says what each means). A test holds both equal on valid and on damaged
+ * sections.
+ *
+ * The coder is adaptive binary range coding: G. N. N. Martin, "Range encoding", 1979; estimator: R. Krichevsky and
+ * V. Trofimov, "The performance of universal encoding", 1981. docs/container.md has every step in words.
+ *
+ * Nothing outside the buffers is read or written whatever the section holds. After a fault their contents mean nothing.
+ */
+
+const ENDED: i32 = 1;
+const ENDING: i32 = 2;
+const COUNT: i32 = 3;
+const POSITION: i32 = 4;
+const VALUE: i32 = 5;
+const EFFORT: i32 = 6;
+
+// Scratch: the decoder's registers, then contexts of 4 bytes (chance of a 1 in 1/65536, observations), then counts of
+// columns.
+const RANGE: usize = 0;
+const CODE: usize = 4;
+const NEXT: usize = 8;
+const END: usize = 12;
+const OVER: usize = 16;
+const CONTEXTS: usize = 64;
+/** The most that one model has: bytes, 2073. */
+const MOST_CONTEXTS: usize = 2080;
+const COLUMNS: usize = CONTEXTS + 4 * MOST_CONTEXTS;
+
+/** Cells that may be visited one by one in a section of that many bytes (see src/codec/sparse.ts). */
+function most_cells(bytes: u32): u64 {
+  return min<u64>(65536 + 512 * (<u64>bytes), 1 << 36);
+}
+
+/**
+ * Bytes of scratch that every decoder here needs: 0 columns for decode_int8 and decode_bytes, `cols` for decode_sparse,
+ * k for decode_factored. Bounded by the size of the section, whatever `cols` says.
+ */
+export function decode_scratch_bytes(cols: u32, srcBytes: u32): usize {
+  return COLUMNS + 4 * (<usize>min<u64>(cols, most_cells(srcBytes)));
+}
+
+// The coder
+
+function start(s: usize, src: usize, bytes: u32): void {
+  store<u32>(s, 0xffffffff, RANGE);
+  store<u32>(s, <u32>src, NEXT);
+  store<u32>(s, <u32>src + bytes, END);
+  store<u32>(s, 0, OVER);
+  let code: u32 = 0;
+  for (let i = 0; i < 4; i++) code = (code << 8) | next(s);
+  store<u32>(s, code, CODE);
+}
+
+/** The next byte; zeros after the last, of which an encoder leaves out four at most. */
+// @ts-ignore: decorator
+@inline
+function next(s: usize): u32 {
+  const at = load<u32>(s, NEXT);
+  const end = load<u32>(s, END);
+  store<u32>(s, at + 1, NEXT);
+  if (at < end) return load<u8>(at);
+  if (at >= end + 4) store<u32>(s, 1, OVER);
+  return 0;
+}
+
+/** 0 where the section ends as an encoder ends it, else the fault. */
+function finish(s: usize, bytes: u32): i32 {
+  if (load<u32>(s, OVER)) return ENDED;
+  const end = load<u32>(s, END);
+  const rest = <i32>(end + 4 - load<u32>(s, NEXT));
+  const code = load<u32>(s, CODE);
+  const range = load<u32>(s, RANGE);
+  if (rest == 0 && code < range) return 0;
+  if (rest == 1) {
+    const window = (<u32>load<u8>(end - 1)) << 24;
+    const carries = <u64>code + (0x100000000 - <u64>window) < <u64>range;
+    if (window > 0 && code < 0x1000000 && code < range && !carries) return 0;
+  }
+  return ENDING;
+}
+
+/** The earlier of two faults: once the section has ended, what follows is no fault of its own. */
+function fail(s: usize, fault: i32): i32 {
+  return load<u32>(s, OVER) ? ENDED : fault;
+}
+
+function fresh(s: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) store<u32>(s + (i << 2), 32768, CONTEXTS);
+}
+
+/**
+ * One bit under the adaptive context number `index`. Masks and not branches, for what is worth coding cannot be
+ * predicted (measured: 17 % faster).
+ */
+function bit(s: usize, index: u32): u32 {
+  const context = s + CONTEXTS + ((<usize>index) << 2);
+  const state = load<u32>(context);
+  const chance = state & 0xffff;
+  const seen = state >>> 16;
+  let range = load<u32>(s, RANGE);
+  let code = load<u32>(s, CODE);
+  const bound = (range >>> 16) * chance;
+  const zero = <u32>(code < bound) - 1; // all ones for a 0
+  code -= bound & zero;
+  range = bound + ((range - bound - bound) & zero);
+  // A chance of at least 256 leaves a range of at least 2^16: one byte brings it back.
+  if (range < 0x1000000) {
+    range <<= 8;
+    code = (code << 8) | next(s);
+  }
+  store<u32>(s, range, RANGE);
+  store<u32>(s, code, CODE);
+  const step = (((65536 - chance) & ~zero) | (chance & zero)) / (seen + 2);
+  const moved = <i32>(chance + ((step ^ zero) - zero));
+  store<u32>(context, <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 126)) << 16));
+  return zero + 1;
+}
+
+/** One bit whose chance of being 1 is chance / 65536. */
+// @ts-ignore: decorator
+@inline
+function known(s: usize, chance: u32): u32 {
+  let range = load<u32>(s, RANGE);
+  let code = load<u32>(s, CODE);
+  const bound = (range >>> 16) * chance;
+  const one = code < bound;
+  if (one) range = bound;
+  else {
+    code -= bound;
+    range -= bound;
+  }
+  while (range < 0x1000000) {
+    range <<= 8;
+    code = (code << 8) | next(s);
+  }
+  store<u32>(s, range, RANGE);
+  store<u32>(s, code, CODE);
+  return <u32>one;
+}
+
+/** `count` equiprobable bits. */
+function direct(s: usize, count: u32): u32 {
+  let range = load<u32>(s, RANGE) >>> count;
+  let code = load<u32>(s, CODE);
+  const value = min<u32>(code / range, (1 << count) - 1);
+  code -= value * range;
+  while (range < 0x1000000) {
+    range <<= 8;
+    code = (code << 8) | next(s);
+  }
+  store<u32>(s, range, RANGE);
+  store<u32>(s, code, CODE);
+  return value;
+}
+
+/** A whole number: src/codec/number.ts. `length` and `mantissa` are the first of its 32 and 256 contexts. */
+function number(s: usize, length: u32, mantissa: u32): u32 {
+  let n: u32 = 0;
+  while (n < 31 && bit(s, length + n)) n++;
+  let node: u32 = 1;
+  for (let depth: u32 = 0; depth < n; depth++) {
+    node = (node << 1) | bit(s, mantissa + 8 * n + (depth < 3 ? node : 0));
+  }
+  return node - 1;
+}
+
+// Elements of 1, 2, 4 or 8 bytes: src/codec/bytes.ts
+
+const NIBBLE: u32 = 2049;
+const LOWER: u32 = NIBBLE + 16;
+
+function tree(s: usize, base: u32, bits: u32): u32 {
+  let node: u32 = 1;
+  for (let i: u32 = 0; i < bits; i++) node = (node << 1) | bit(s, base + node);
+  return node - (1 << bits);
+}
+
+function bytes(s: usize, n: u32, width: u32, dst: usize, finite: bool): i32 {
+  fresh(s, LOWER + 8);
+  const special: u32 = !finite ? 0x800 : width == 2 ? 0x7c0 : width == 4 ? 0x7f8 : 0x7ff;
+  for (let i: u32 = 0; i < n; i++, dst += width) {
+    if (width == 1) store<u8>(dst, tree(s, 0, 8));
+    else {
+      const sign = bit(s, 0);
+      const middle = tree(s, 1, 11);
+      if (middle >= special) return fail(s, VALUE);
+      store<u16>(dst + width - 2, (sign << 15) | (middle << 4) | tree(s, NIBBLE, 4));
+      for (let b = <i32>width - 3; b >= 0; b--) {
+        const same = bit(s, LOWER + b);
+        store<u8>(dst + b, same ? (i == 0 ? 0 : load<u8>(dst + b - width)) : direct(s, 8));
+      }
+    }
+    if (load<u32>(s, OVER)) return ENDED;
+  }
+  return 0;
+}
+
+function scale_array(s: usize, n: u32, scale: usize): i32 {
+  const fault = bytes(s, n, 4, scale, true);
+  if (fault) return fault;
+  for (let i: u32 = 0; i < n; i++) {
+    if (!(load<f32>(scale + (i << 2)) > 0)) return VALUE;
+  }
+  return 0;
+}
+
+// int8 codes: src/codec/int8.ts
+
+const SIGN: u32 = 2;
+const LENGTH: u32 = 5;
+const MANTISSA: u32 = LENGTH + 32;
+const CODE_CONTEXTS: u32 = MANTISSA + 256;
+/** What `code` gives for a magnitude outside int8. */
+const OUTSIDE: i32 = 256;
+
+function code(s: usize, before: i32): i32 {
+  if (bit(s, before == 0 ? 0 : 1)) return 0;
+  const magnitude = <i64>number(s, LENGTH, MANTISSA) + 1;
+  const negative = bit(s, SIGN + (before == 0 ? 0 : before < 0 ? 1 : 2));
+  if (magnitude > (negative ? 128 : 127)) return OUTSIDE;
+  return negative ? -(<i32>magnitude) : <i32>magnitude;
+}
+
+function codes(s: usize, n: u32, q: usize): i32 {
+  fresh(s, CODE_CONTEXTS);
+  let before: i32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    before = code(s, before);
+    if (before == OUTSIDE) return fail(s, VALUE);
+    store<i8>(q + i, before);
+    if (load<u32>(s, OVER)) return ENDED;
+  }
+  return 0;
+}
+
+// Positions: src/codec/sparse.ts
+
+const ROW_LENGTH: u32 = 0;
+const ROW_MANTISSA: u32 = 32;
+const SECOND_LENGTH: u32 = ROW_MANTISSA + 256;
+const SECOND_MANTISSA: u32 = SECOND_LENGTH + 32 * 32;
+const POSITION_CONTEXTS: u32 = SECOND_MANTISSA + 256;
+
+function positions(s: usize, rows: u32, cols: u32, nnz: u32, srcBytes: u32, rowPtr: usize, col: usize): i32 {
+  fresh(s, POSITION_CONTEXTS);
+  const gaps = known(s, 32768);
+  let busy: u32 = 0;
+  let total: u32 = 0;
+  store<u32>(rowPtr, 0);
+  for (let r: u32 = 0; r < rows; r++) {
+    const entries = number(s, ROW_LENGTH, ROW_MANTISSA);
+    if (entries > cols || entries > nnz - total) return fail(s, COUNT);
+    if (load<u32>(s, OVER)) return ENDED;
+    total += entries;
+    store<u32>(rowPtr + ((<usize>r + 1) << 2), total);
+    if (entries) busy++;
+  }
+  if (total != nnz) return COUNT;
+  return gaps ? by_gaps(s, rows, cols, rowPtr, col) : by_cells(s, rows, cols, nnz, busy, srcBytes, rowPtr, col);
+}
+
+function by_gaps(s: usize, rows: u32, cols: u32, rowPtr: usize, col: usize): i32 {
+  for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
+    let entries = load<u32>(rowPtr, 4) - load<u32>(rowPtr);
+    let column: u32 = 0;
+    for (; entries > 0; entries--, col += 4) {
+      const spare = cols - column - entries;
+      if (spare > 0) {
+        const gap = number(s, SECOND_LENGTH + 32 * (31 - clz<u32>(spare / entries + 1)), SECOND_MANTISSA);
+        if (gap > spare) return fail(s, POSITION);
+        column += gap;
+      }
+      store<u32>(col, column++);
+    }
+    if (load<u32>(s, OVER)) return ENDED;
+  }
+  return 0;
+}
+
+/** 0, 1..2, 3..7, more. */
+function size(entries: u32): u32 {
+  return entries == 0 ? 0 : entries < 3 ? 1 : entries < 8 ? 2 : 3;
+}
+
+function by_cells(
+  s: usize, rows: u32, cols: u32, nnz: u32, busy: u32, srcBytes: u32, rowPtr: usize, col: usize,
+): i32 {
+  if (<u64>rows * <u64>cols > most_cells(srcBytes)) return fail(s, EFFORT);
+  const columns = s + COLUMNS;
+  let open: u32 = 0;
+  let total: u32 = 0;
+  let before: u64 = 0;
+  let before2: u64 = 0;
+  for (let c: u32 = 0; c < cols; c++) {
+    const set = SECOND_LENGTH + 32 * size(<u32>((before + before2 + 1) >>> 1));
+    const entries = number(s, set, SECOND_MANTISSA);
+    if (entries > busy || entries > nnz - total) return fail(s, COUNT);
+    if (load<u32>(s, OVER)) return ENDED;
+    total += entries;
+    store<u32>(columns + ((<usize>c) << 2), entries);
+    if (entries) open++;
+    before2 = before;
+    before = entries;
+  }
+  if (total != nnz) return COUNT;
+
+  for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
+    const first = load<u32>(rowPtr);
+    const entries = load<u32>(rowPtr, 4) - first;
+    if (entries == 0) continue;
+    if (entries > open) return fail(s, POSITION);
+    open = row_by_cells(s, columns, entries, open, busy, nnz - first, col + ((<usize>first) << 2));
+    if (load<u32>(s, OVER)) return ENDED;
+    busy--;
+  }
+  return 0;
+}
+
+/**
+ * The columns of one row; gives the number of columns that still have entries after it. This is the loop that takes the
+ * time, so the coder's registers stay in locals and `known` is written out.
+ */
+function row_by_cells(s: usize, columns: usize, k: u32, open: u32, busy: u32, rest: u32, col: usize): u32 {
+  let range = load<u32>(s, RANGE);
+  let code = load<u32>(s, CODE);
+  let ahead = open;
+  let sum = rest;
+  let entries = <f64>k * 65536;
+  for (let c: u32 = 0; k > 0; c++, columns += 4) {
+    const left = load<u32>(columns);
+    if (left == 0) continue;
+    let entry = true;
+    if (k != ahead && left != busy) {
+      const chance = <u32>min<f64>(63488, (entries * <f64>left) / <f64>sum);
+      const bound = (range >>> 16) * max<u32>(chance, 1);
+      entry = code < bound;
+      if (entry) range = bound;
+      else {
+        code -= bound;
+        range -= bound;
+      }
+      while (range < 0x1000000) {
+        range <<= 8;
+        code = (code << 8) | next(s);
+      }
+    }
+    sum -= left;
+    ahead--;
+    if (entry) {
+      store<u32>(col, c);
+      col += 4;
+      k--;
+      entries -= 65536;
+      store<u32>(columns, left - 1);
+      if (left == 1) open--;
+    }
+  }
+  store<u32>(s, range, RANGE);
+  store<u32>(s, code, CODE);
+  return open;
+}
+
+function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usize): i32 {
+  fresh(s, CODE_CONTEXTS);
+  for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
+    let before: i32 = 0;
+    let touching: i64 = -1;
+    const end = load<u32>(rowPtr, 4);
+    for (let e = load<u32>(rowPtr); e < end; e++) {
+      const column = <i64>load<u32>(col + ((<usize>e) << 2));
+      before = code(s, column == touching ? before : 0);
+      if (before == OUTSIDE) return fail(s, VALUE);
+      store<i8>(values + e, before);
+      touching = column + 1;
+      if (load<u32>(s, OVER)) return ENDED;
+    }
+  }
+  return 0;
+}
+
+// The sections
+
+/**
+ * Compressed sparse rows from a coded section. Gives 0, or the number of a fault.
+ *
+ * - src: u8 [srcBytes]
+ * - rowPtr: u32 [rows + 1], col: u32 [nnz], written in full
+ * - values: f32 [nnz], or i8 [nnz] with int8 = 1; scale: f32 [scales]; written in full
+ * - scratch: decode_scratch_bytes(cols, srcBytes), 4-byte aligned, contents undefined before and after
+ */
+export function decode_sparse(
+  rows: u32, cols: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, values: usize, scale: usize,
+  scales: u32, int8: bool, scratch: usize,
+): i32 {
+  assert(((rowPtr | col | scale | scratch) & 3) == 0);
+  start(scratch, src, srcBytes);
+  let fault = positions(scratch, rows, cols, nnz, srcBytes, rowPtr, col);
+  if (fault) return fault;
+  fault = int8 ? entry_codes(scratch, rows, rowPtr, col, values) : bytes(scratch, nnz, 4, values, true);
+  if (fault) return fault;
+  fault = scale_array(scratch, scales, scale);
+  return fault ? fault : finish(scratch, srcBytes);
+}
+
+/**
+ * Dense int8 codes from a coded section. Gives 0, or the number of a fault.
+ *
+ * - src: u8 [srcBytes]
+ * - q: i8 [n], scale: f32 [scales], written in full
+ * - scratch: decode_scratch_bytes(0, srcBytes), 4-byte aligned
+ */
+export function decode_int8(
+  n: u32, src: usize, srcBytes: u32, q: usize, scale: usize, scales: u32, scratch: usize,
+): i32 {
+  assert(((scale | scratch) & 3) == 0);
+  start(scratch, src, srcBytes);
+  let fault = codes(scratch, n, q);
+  if (fault) return fault;
+  fault = scale_array(scratch, scales, scale);
+  return fault ? fault : finish(scratch, srcBytes);
+}
+
+/**
+ * Elements of `width` bytes (1, 2, 4 or 8) from a coded section, bit for bit. Gives 0, or the number of a fault.
+ *
+ * - src: u8 [srcBytes]
+ * - dst: u8 [n * width], written in full
+ * - scratch: decode_scratch_bytes(0, srcBytes), 4-byte aligned
+ * - finite: 1 where the elements are floating-point numbers: NaN and infinity are then a fault
+ */
+export function decode_bytes(
+  n: u32, width: u32, src: usize, srcBytes: u32, dst: usize, finite: bool, scratch: usize,
+): i32 {
+  assert((scratch & 3) == 0 && (width == 1 || width == 2 || width == 4 || width == 8));
+  start(scratch, src, srcBytes);
+  const fault = bytes(scratch, n, width, dst, finite);
+  return fault ? fault : finish(scratch, srcBytes);
+}
+
+/**
+ * A factored weight from a coded section: Z^T [n, k] as compressed sparse rows, C^T [k, d]. Gives 0, or the number of a
+ * fault.
+ *
+ * - src: u8 [srcBytes]
+ * - rowPtr: u32 [n + 1], col: u32 [nnz], codes: i8 [nnz], codeScale: f32 [k], written in full
+ * - codebook: i8 [k, d], codebookScale: f32 [1], written in full
+ * - scratch: decode_scratch_bytes(k, srcBytes), 4-byte aligned
+ */
+export function decode_factored(
+  n: u32, k: u32, d: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, codes_: usize,
+  codeScale: usize, codebook: usize, codebookScale: usize, scratch: usize,
+): i32 {
+  assert(((rowPtr | col | codeScale | codebookScale | scratch) & 3) == 0);
+  start(scratch, src, srcBytes);
+  let fault = positions(scratch, n, k, nnz, srcBytes, rowPtr, col);
+  if (fault) return fault;
+  fault = entry_codes(scratch, n, rowPtr, col, codes_);
+  if (fault) return fault;
+  fault = scale_array(scratch, k, codeScale);
+  if (fault) return fault;
+  fault = codes(scratch, k * d, codebook);
+  if (fault) return fault;
+  fault = scale_array(scratch, 1, codebookScale);
+  return fault ? fault : finish(scratch, srcBytes);
+}

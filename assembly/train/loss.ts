@@ -1,0 +1,131 @@
+/** Losses: a value in f64, and the gradient with respect to the network's output. */
+import { exp_f32x4 } from "../math";
+import { load_head, max_lanes, store_head } from "../simd";
+
+/**
+ * Returns the sum over rows r of -log softmax(logits[r, :])[labels[r]]; dlogits = (softmax(logits) - onehot) / rows.
+ *
+ * The sum and not the mean, so that a caller can add up batches; NaN where a row holds a NaN, +infinity or nothing
+ * finite.
+ *
+ * - logits: f32 [rows, cols]
+ * - labels: u32 [rows], each < cols
+ * - dlogits: f32 [rows, cols], written in full; may be logits
+ */
+export function cross_entropy_f32(rows: i32, cols: i32, logits: usize, labels: usize, dlogits: usize): f64 {
+  assert(((logits | labels | dlogits) & 3) == 0);
+  const rowBytes = (<usize>cols) << 2;
+  const tail = cols & 3;
+  const tailAt = rowBytes - ((<usize>tail) << 2);
+  let loss: f64 = 0;
+  for (let r = 0; r < rows; r++) {
+    const label = load<u32>(labels);
+    assert(label < <u32>cols);
+    const labelAt = (<usize>label) << 2;
+    const top = rowMax(logits, tailAt, tail);
+    const chosen = <f64>load<f32>(logits + labelAt) - <f64>top;
+
+    const shift = f32x4.splat(top);
+    let sums = f32x4.splat(0);
+    for (let at: usize = 0; at < tailAt; at += 16) {
+      const e = exp_f32x4(f32x4.sub(v128.load(logits + at), shift));
+      v128.store(dlogits + at, e);
+      sums = f32x4.add(sums, e);
+    }
+    if (tail) {
+      const e = exp_f32x4(f32x4.sub(load_head(logits + tailAt, tail, -Infinity), shift));
+      store_head(dlogits + tailAt, e, tail);
+      sums = f32x4.add(sums, e);
+    }
+    const sum =
+      <f64>f32x4.extract_lane(sums, 0) + <f64>f32x4.extract_lane(sums, 1) +
+      <f64>f32x4.extract_lane(sums, 2) + <f64>f32x4.extract_lane(sums, 3);
+    loss += log(sum) - chosen;
+
+    const labelExp = <f64>load<f32>(dlogits + labelAt);
+    const factor = 1 / (sum * <f64>rows);
+    const factors = f32x4.splat(<f32>factor);
+    for (let at: usize = 0; at < tailAt; at += 16) {
+      v128.store(dlogits + at, f32x4.mul(v128.load(dlogits + at), factors));
+    }
+    if (tail) store_head(dlogits + tailAt, f32x4.mul(load_head(dlogits + tailAt, tail, 0), factors), tail);
+    store<f32>(dlogits + labelAt, <f32>((labelExp - sum) * factor));
+    logits += rowBytes;
+    dlogits += rowBytes;
+    labels += 4;
+  }
+  return loss;
+}
+
+/** The largest of whole vectors, `tailAt` bytes of them, and `tail` elements after them; NaN if one is NaN. */
+// @ts-ignore: decorator
+@inline
+function rowMax(x: usize, tailAt: usize, tail: i32): f32 {
+  let tops = f32x4.splat(-Infinity);
+  for (let at: usize = 0; at < tailAt; at += 16) tops = f32x4.max(tops, v128.load(x + at));
+  if (tail) tops = f32x4.max(tops, load_head(x + tailAt, tail, -Infinity));
+  return max_lanes(tops);
+}
+
+const LN2_HIGH: f64 = 0.693147180369123816490; // the first 33 bits of ln 2: products with an exponent are exact
+const LN2_LOW: f64 = 1.90821492927058770002e-10; // the rest
+
+/**
+ * ln x for normal x > 0, within 2 ulp; infinity and NaN as they are.
+ *
+ * x = 2^k * m with m in sqrt(1/2) .. sqrt(2); ln m = 2 artanh(s), s = (m - 1) / (m + 1), |s| < .1716, by its power
+ * series to s^19 (the next term is below 2^-55 of the sum).
+ */
+function log(x: f64): f64 {
+  if (!(x < Infinity)) return x;
+  const bits = reinterpret<u64>(x);
+  let k = <i32>(bits >> 52) - 1023;
+  let m = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    k++;
+  }
+  const s = (m - 1) / (m + 1);
+  const z = s * s;
+  let series: f64 = 0;
+  for (let odd = 19; odd > 1; odd -= 2) series = (series + 1 / <f64>odd) * z;
+  return k * LN2_HIGH + (2 * s + (2 * s * series + k * LN2_LOW));
+}
+
+/**
+ * Returns the mean of (y[i] - target[i])^2, 0 for n = 0; dy[i] = 2 (y[i] - target[i]) / n.
+ *
+ * - y, target: f32 [n]
+ * - dy: f32 [n], written in full; may be y or target
+ */
+export function mean_squared_error_f32(n: i32, y: usize, target: usize, dy: usize): f64 {
+  assert(((y | target | dy) & 3) == 0);
+  if (n == 0) return 0;
+  const factor = <f32>(2 / <f64>n);
+  const factors = f32x4.splat(factor);
+  let low = f64x2.splat(0);
+  let high = f64x2.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const d = f32x4.sub(v128.load(y), v128.load(target));
+    const d0 = f64x2.promote_low_f32x4(d);
+    const d1 = f64x2.promote_low_f32x4(v128.shuffle<i32>(d, d, 2, 3, 2, 3));
+    low = f64x2.add(low, f64x2.mul(d0, d0));
+    high = f64x2.add(high, f64x2.mul(d1, d1));
+    v128.store(dy, f32x4.mul(d, factors));
+    y += 16;
+    target += 16;
+    dy += 16;
+  }
+  low = f64x2.add(low, high);
+  let sum = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);
+  for (; i < n; i++) {
+    const d = load<f32>(y) - load<f32>(target);
+    sum += <f64>d * <f64>d;
+    store<f32>(dy, d * factor);
+    y += 4;
+    target += 4;
+    dy += 4;
+  }
+  return sum / <f64>n;
+}

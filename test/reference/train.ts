@@ -1,0 +1,107 @@
+// Twins of the kernels in assembly/train: plain loops in f64 (Math.log and Math.exp are good enough for a reference).
+// `round` as in reference/compress.ts.
+import { kept } from "./compress.js";
+
+type Round = (value: number) => number;
+const exact: Round = (value) => value;
+
+export function crossEntropy(
+  rows: number,
+  cols: number,
+  logits: Float32Array | Float64Array,
+  labels: Uint32Array,
+): { loss: number; gradient: Float64Array } {
+  const gradient = new Float64Array(rows * cols);
+  let loss = 0;
+  for (let r = 0; r < rows; r++) {
+    const row = Array.from(logits.slice(r * cols, (r + 1) * cols));
+    const top = Math.max(...row);
+    let sum = 0;
+    for (const value of row) sum += Math.exp(value - top);
+    loss += Math.log(sum) - (row[labels[r]] - top);
+    for (let c = 0; c < cols; c++) {
+      gradient[r * cols + c] = (Math.exp(row[c] - top) / sum - (c === labels[r] ? 1 : 0)) / rows;
+    }
+  }
+  return { loss, gradient };
+}
+
+export function meanSquaredError(
+  y: Float32Array | Float64Array,
+  target: Float32Array,
+): { loss: number; gradient: Float64Array } {
+  const gradient = new Float64Array(y.length);
+  let sum = 0;
+  for (let i = 0; i < y.length; i++) {
+    const d = y[i] - target[i];
+    sum += d * d;
+    gradient[i] = (2 * d) / y.length;
+  }
+  return { loss: y.length === 0 ? 0 : sum / y.length, gradient };
+}
+
+export interface Sgd {
+  readonly rate: number;
+  readonly momentum: number;
+  readonly decay: number;
+}
+
+export function sgdStep(
+  w: Float32Array,
+  dw: Float32Array,
+  velocity: Float32Array,
+  mask: Uint8Array | undefined,
+  sgd: Sgd,
+  round: Round = exact,
+): { w: Float64Array; velocity: Float64Array } {
+  const out = { w: new Float64Array(w), velocity: new Float64Array(w.length) };
+  const [rate, momentum, decay] = [sgd.rate, sgd.momentum, sgd.decay].map(round);
+  for (let i = 0; i < w.length; i++) {
+    if (mask && !kept(mask, i)) continue;
+    const g = round(dw[i] + round(decay * w[i]));
+    out.velocity[i] = round(round(momentum * velocity[i]) + g);
+    out.w[i] = round(w[i] - round(rate * out.velocity[i]));
+  }
+  return out;
+}
+
+export interface Adam {
+  readonly rate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly decay: number;
+  /** Number of this step, from 1: the corrections are 1 / (1 - beta^step). */
+  readonly step: number;
+}
+
+export function adamCorrections(adam: Adam): [number, number] {
+  return [1 / (1 - adam.beta1 ** adam.step), 1 / (1 - adam.beta2 ** adam.step)];
+}
+
+export function adamStep(
+  w: Float32Array,
+  dw: Float32Array,
+  first: Float32Array,
+  second: Float32Array,
+  mask: Uint8Array | undefined,
+  adam: Adam,
+  round: Round = exact,
+): { w: Float64Array; first: Float64Array; second: Float64Array } {
+  const zeros = () => new Float64Array(w.length);
+  const out = { w: new Float64Array(w), first: zeros(), second: zeros() };
+  const [beta1, beta2, rest1, rest2] = [adam.beta1, adam.beta2, 1 - adam.beta1, 1 - adam.beta2].map(round);
+  const [rate, epsilon, decay] = [adam.rate, adam.epsilon, adam.decay].map(round);
+  const [correction1, correction2] = adamCorrections(adam).map(round);
+  for (let i = 0; i < w.length; i++) {
+    if (mask && !kept(mask, i)) continue;
+    const m = round(round(beta1 * first[i]) + round(rest1 * dw[i]));
+    const v = round(round(beta2 * second[i]) + round(rest2 * round(dw[i] * dw[i])));
+    const root = round(round(Math.sqrt(round(v * correction2))) + epsilon);
+    const direction = round(round(m * correction1) / root);
+    out.first[i] = m;
+    out.second[i] = v;
+    out.w[i] = round(w[i] - round(rate * round(direction + round(decay * w[i]))));
+  }
+  return out;
+}
