@@ -2,7 +2,7 @@
  * The closed set of errors that coppice raises about data. A caller's own mistake (a wrong argument) is a TypeError or a
  * RangeError of the platform. Every message reads `where: expected X, got Y`.
  */
-export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY";
+export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED";
 
 /** Base class: `code` is stable and meant for programs, `message` for people. */
 export abstract class CoppiceError extends Error {
@@ -31,6 +31,12 @@ export class ShapeError extends CoppiceError {
 export class OutOfMemoryError extends CoppiceError {
   override readonly name = "OutOfMemoryError";
   readonly code = "OUT_OF_MEMORY";
+}
+
+/** The loss of a training run became NaN or infinite. */
+export class DivergedError extends CoppiceError {
+  override readonly name = "DivergedError";
+  readonly code = "DIVERGED";
 }
 
 /** The one message shape: `where: expected X, got Y`. */
