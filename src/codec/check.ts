@@ -1,0 +1,77 @@
+import { bytesPerElement } from "../dtype.js";
+import { expected, FormatError } from "../errors.js";
+import type { CodedStorage } from "../graph/weight.js";
+import { showShape, sizeOf } from "../tensor.js";
+import { mostDecisions } from "./range-coder.js";
+
+/** Elements, entries and dimensions stay below this: a wasm32 memory cannot hold more. */
+export const mostElements = 0x100000000 - 1;
+
+/** Rows and columns of a weight: [d0, d1 * d2 * ...]; rank 0 and 1 are one row. */
+export function matrix(shape: readonly number[]): { rows: number; cols: number } {
+  const size = sizeOf(shape);
+  const rows = shape.length < 2 ? 1 : shape[0];
+  return { rows, cols: rows === 0 ? 0 : size / rows };
+}
+
+/**
+ * Holds the counts of a coded weight against its shape, against each other and against the number of its bytes, before
+ * anything of their size is allocated. What the arrays then take is at most a fixed multiple of the bytes: each element
+ * is at least one decision of the coder, and `mostDecisions` bounds these.
+ * @throws FormatError
+ */
+export function checkStorage(where: string, shape: readonly number[], storage: CodedStorage, byteLength: number): void {
+  const refuse = (want: string, got: string): never => {
+    throw new FormatError(expected(where, want, got));
+  };
+  let size = 0;
+  try {
+    size = sizeOf(shape);
+  } catch {
+    refuse("a shape of fewer than 2^53 elements", showShape(shape));
+  }
+  const { rows, cols } = matrix(shape);
+  if (size > mostElements) refuse("fewer than 2^32 elements", `${size}`);
+  if (rows >= mostElements || cols >= mostElements) refuse("dimensions below 2^32 - 1", showShape(shape));
+  let decisions = 0;
+  switch (storage.kind) {
+    case "dense":
+      decisions = leastPerElement(bytesPerElement(storage.dtype)) * size;
+      break;
+    case "sparse": {
+      const { nnz, scales, values } = storage;
+      if (!isCount(nnz) || nnz > size) refuse(`at most ${size} entries`, `${nnz}`);
+      if (values === "float32" ? scales !== 0 : scales !== 1 && scales !== rows) {
+        refuse(values === "float32" ? "no scales" : `1 or ${rows} scales`, `${scales}`);
+      }
+      decisions = rows + nnz * (values === "int8" ? 1 : leastPerElement(4)) + scales * leastPerElement(4);
+      break;
+    }
+    case "int8":
+      if (storage.scales !== 1 && storage.scales !== rows) refuse(`1 or ${rows} scales`, `${storage.scales}`);
+      decisions = size + storage.scales * leastPerElement(4);
+      break;
+    case "factored": {
+      const { layout, d, n, k, nnz } = storage;
+      if (![d, n, k, nnz].every(isCount)) refuse("counts below 2^32 - 1", `d ${d}, n ${n}, k ${k}, ${nnz} entries`);
+      if (layout === "rows" ? d !== rows || n !== cols : d === 0 || n !== Math.ceil(size / d)) {
+        refuse(`columns that cover ${showShape(shape)}`, `${n} of ${d} (${layout})`);
+      }
+      if (nnz > n * k) refuse(`at most ${n * k} entries`, `${nnz}`);
+      if (k * d > mostElements) refuse("a codebook of fewer than 2^32 elements", `${k * d}`);
+      decisions = n + nnz + k * d + (k + 1) * leastPerElement(4);
+    }
+  }
+  if (decisions > mostDecisions(byteLength)) {
+    refuse(`no more than ${mostDecisions(byteLength)} decisions for ${byteLength} bytes`, `${decisions}`);
+  }
+}
+
+/** Decisions that an element of that many bytes takes at least: see bytes.ts. */
+function leastPerElement(width: number): number {
+  return width === 1 ? 8 : 16 + (width - 2);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0 && value < mostElements;
+}

@@ -1,0 +1,203 @@
+// An adaptive binary range coder: G. N. N. Martin, "Range encoding", 1979, with the carry handled in the output; the
+// bit-wise form is that of I. Pavlov's LZMA. Estimator: R. Krichevsky and V. Trofimov, "The performance of universal
+// encoding", 1981.
+import { Fault, fault } from "./fault.js";
+
+/**
+ * Both directions of the coder. A model is one function over a Coder: with an Encoder it writes the symbols it is
+ * given, with a Decoder it ignores them and gives back those it reads. So there is one description of the format and
+ * not two.
+ */
+export interface Coder {
+  readonly decodes: boolean;
+  /** One bit under the adaptive context `index`. */
+  bit(contexts: Uint16Array, index: number, bit: number): number;
+  /** One bit whose chance of being 1 is known: chance / 65536, in 1..65535. */
+  known(chance: number, bit: number): number;
+  /** `count` equiprobable bits, 1..16. */
+  direct(count: number, value: number): number;
+}
+
+const top = 0x1000000;
+const full = 0x100000000;
+
+/** Chance of a 1 never leaves [least, 65536 - least]; see `mostDecisions`. */
+const least = 256;
+/**
+ * Observations after which a context stops slowing down: its window is 128 bits (measured: 60 to 255 differ by 0.3 %).
+ */
+const memory = 126;
+
+/** `count` contexts, each a chance of 1 in 1/65536 and a number of observations. */
+export function createContexts(count: number): Uint16Array {
+  const contexts = new Uint16Array(2 * count);
+  for (let i = 0; i < contexts.length; i += 2) contexts[i] = 32768;
+  return contexts;
+}
+
+/** p += (bit - p) / (n + 2): the Krichevsky-Trofimov estimate while n grows, an exponential window after. */
+function adapt(contexts: Uint16Array, at: number, bit: number): void {
+  const seen = contexts[at + 1];
+  let chance = contexts[at];
+  if (bit) {
+    chance += Math.trunc((65536 - chance) / (seen + 2));
+    if (chance > 65536 - least) chance = 65536 - least;
+  } else {
+    chance -= Math.trunc(chance / (seen + 2));
+    if (chance < least) chance = least;
+  }
+  contexts[at] = chance;
+  if (seen < memory) contexts[at + 1] = seen + 1;
+}
+
+/**
+ * The largest number of adaptive decisions that `bytes` can hold. A decision leaves at most 1 - 255/65536 of the range
+ * (the least chance is 256/65536, of which rounding may take one part in 256), so it costs at least 0.005624 bits,
+ * 1/1423 of a byte, and 8 bits are free in the last range.
+ */
+export function mostDecisions(bytes: number): number {
+  return 1423 * (bytes + 1);
+}
+
+export class Encoder implements Coder {
+  readonly decodes = false;
+  #bytes = new Uint8Array(256);
+  #length = 0;
+  #low = 0;
+  #range = full - 1;
+
+  bit(contexts: Uint16Array, index: number, bit: number): number {
+    const at = 2 * index;
+    this.known(contexts[at], bit);
+    adapt(contexts, at, bit);
+    return bit;
+  }
+
+  known(chance: number, bit: number): number {
+    const bound = (this.#range >>> 16) * chance;
+    if (bit) this.#range = bound;
+    else {
+      this.#low += bound;
+      this.#range -= bound;
+    }
+    this.#normalize();
+    return bit;
+  }
+
+  direct(count: number, value: number): number {
+    this.#range = this.#range >>> count;
+    this.#low += value * this.#range;
+    this.#normalize();
+    return value;
+  }
+
+  /**
+   * The shortest bytes that, followed by zeros, lie in the final range: none more where a carry or nothing will do, or
+   * else one. The decoder accepts no other ending.
+   */
+  finish(): Uint8Array {
+    if (this.#low > 0) {
+      if (this.#low + this.#range > full) this.#carry();
+      else this.#push(Math.ceil(this.#low / top));
+    }
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #normalize(): void {
+    if (this.#low >= full) {
+      this.#low -= full;
+      this.#carry();
+    }
+    while (this.#range < top) {
+      this.#push(Math.floor(this.#low / top));
+      this.#low = (this.#low % top) * 256;
+      this.#range *= 256;
+    }
+  }
+
+  #carry(): void {
+    let i = this.#length - 1;
+    while (this.#bytes[i] === 255) this.#bytes[i--] = 0;
+    this.#bytes[i]++;
+  }
+
+  #push(byte: number): void {
+    if (this.#length === this.#bytes.length) {
+      const wider = new Uint8Array(2 * this.#length);
+      wider.set(this.#bytes);
+      this.#bytes = wider;
+    }
+    this.#bytes[this.#length++] = byte;
+  }
+}
+
+export class Decoder implements Coder {
+  readonly decodes = true;
+  /** Length of the section. */
+  readonly byteLength: number;
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #code = 0;
+  #range = full - 1;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.byteLength = bytes.length;
+    for (let i = 0; i < 4; i++) this.#shift();
+  }
+
+  bit(contexts: Uint16Array, index: number): number {
+    const at = 2 * index;
+    const bit = this.known(contexts[at]);
+    adapt(contexts, at, bit);
+    return bit;
+  }
+
+  known(chance: number): number {
+    const bound = (this.#range >>> 16) * chance;
+    const bit = this.#code < bound ? 1 : 0;
+    if (bit) this.#range = bound;
+    else {
+      this.#code -= bound;
+      this.#range -= bound;
+    }
+    this.#normalize();
+    return bit;
+  }
+
+  direct(count: number): number {
+    this.#range = this.#range >>> count;
+    // A damaged section may point past the last value.
+    const value = Math.min(Math.floor(this.#code / this.#range), (1 << count) - 1);
+    this.#code -= value * this.#range;
+    this.#normalize();
+    return value;
+  }
+
+  /** @throws Fault where the section's end is not exactly what the encoder writes after these symbols */
+  finish(): void {
+    const rest = this.byteLength - (this.#at - 4);
+    if (rest === 0 && this.#code < this.#range) return;
+    if (rest === 1) {
+      const window = this.#bytes[this.byteLength - 1] * top;
+      const carries = this.#code + (full - window) < this.#range;
+      if (window > 0 && this.#code < top && this.#code < this.#range && !carries) return;
+    }
+    throw new Fault(fault.ending);
+  }
+
+  #normalize(): void {
+    while (this.#range < top) {
+      this.#range *= 256;
+      this.#shift();
+    }
+  }
+
+  /** After the last byte come zeros, as many as an encoder may have left out. */
+  #shift(): void {
+    if (this.#at >= this.byteLength + 4) throw new Fault(fault.ended);
+    const byte = this.#at < this.byteLength ? this.#bytes[this.#at] : 0;
+    this.#at++;
+    this.#code = ((this.#code << 8) | byte) >>> 0;
+  }
+}

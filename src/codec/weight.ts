@@ -1,0 +1,243 @@
+import { bytesPerElement, createArray, holds } from "../dtype.js";
+import { expected, FormatError, ShapeError } from "../errors.js";
+import type {
+  CodedStorage,
+  CodedWeight,
+  DenseWeight,
+  FactoredWeight,
+  Int8Weight,
+  MaskedWeight,
+  PlainWeight,
+  SparseWeight,
+} from "../graph/weight.js";
+import { sizeOf } from "../tensor.js";
+import { bytes } from "./bytes.js";
+import { checkStorage, matrix } from "./check.js";
+import { type Factors, factored } from "./factored.js";
+import { describeFault, Fault } from "./fault.js";
+import { int8 } from "./int8.js";
+import { type Coder, Decoder, Encoder } from "./range-coder.js";
+import { mostCells, type Positions, sparse } from "./sparse.js";
+
+/**
+ * The weight, entropy-coded. A masked weight becomes a sparse one of its kept values.
+ * @param where names the weight in errors
+ * @throws ShapeError where the arrays do not fit each other; RangeError where a value is NaN or infinite, or a scale is
+ *   not positive
+ */
+export function encodeWeight(weight: PlainWeight, where = "weight"): CodedWeight {
+  const { shape } = weight;
+  const { storage, write } = plan(weight, where);
+  try {
+    checkStorage(where, shape, storage, Number.POSITIVE_INFINITY);
+    return { kind: "coded", shape, storage, bytes: write() };
+  } catch (error) {
+    if (error instanceof FormatError) throw new ShapeError(error.message);
+    if (error instanceof Fault) throw new RangeError(describeFault(where, error.code));
+    throw error;
+  }
+}
+
+/** Bytes that the weight takes in a container, its line in the header apart. */
+export function codedBytes(weight: PlainWeight): number {
+  return encodeWeight(weight).bytes.length;
+}
+
+/**
+ * The weight as it was encoded, bit for bit.
+ * @throws FormatError where the counts or the bytes are damaged
+ */
+export function decodeWeight(weight: CodedWeight, where = "weight"): PlainWeight {
+  const { shape, storage } = weight;
+  checkStorage(where, shape, storage, weight.bytes.length);
+  try {
+    const decoder = new Decoder(weight.bytes);
+    const decoded = read(decoder, shape, storage);
+    decoder.finish();
+    return decoded;
+  } catch (error) {
+    if (error instanceof Fault) throw new FormatError(describeFault(where, error.code));
+    throw error;
+  }
+}
+
+interface Plan {
+  readonly storage: CodedStorage;
+  write(): Uint8Array;
+}
+
+function plan(weight: PlainWeight, where: string): Plan {
+  switch (weight.kind) {
+    case "dense":
+      return planDense(weight, where);
+    case "masked":
+      return planSparse(sparseOf(weight, where), where);
+    case "sparse":
+      return planSparse(weight, where);
+    case "int8":
+      return planInt8(weight, where);
+    case "factored":
+      return planFactored(weight, where);
+  }
+}
+
+function planDense({ shape, dtype, data }: DenseWeight, where: string): Plan {
+  const width = bytesPerElement(dtype);
+  if (!holds(dtype, data)) throw new ShapeError(expected(where, `data that holds ${dtype}`, "another array"));
+  fits(where, "elements", data.length, sizeOf(shape));
+  return {
+    storage: { kind: "dense", dtype },
+    write() {
+      const encoder = new Encoder();
+      bytes(encoder, data.length, width, bytesOf(data), dtype.startsWith("float"));
+      return encoder.finish();
+    },
+  };
+}
+
+function planSparse(weight: SparseWeight, where: string): Plan {
+  const { shape, rowPtr, col, values, scale = new Float32Array(0) } = weight;
+  const { rows, cols } = matrix(shape);
+  const nnz = checkRows(where, rowPtr, col, rows, cols);
+  fits(where, "values", values.length, nnz);
+  const kind = values instanceof Int8Array ? "int8" : "float32";
+  return {
+    storage: { kind: "sparse", nnz, values: kind, scales: scale.length },
+    write: () =>
+      shortest(rows * cols, (coder, gaps) => sparse(coder, { rows, cols, nnz, rowPtr, col }, values, scale, gaps)),
+  };
+}
+
+function planInt8({ shape, q, scale }: Int8Weight, where: string): Plan {
+  fits(where, "codes", q.length, sizeOf(shape));
+  return {
+    storage: { kind: "int8", scales: scale.length },
+    write() {
+      const encoder = new Encoder();
+      int8(encoder, q, scale);
+      return encoder.finish();
+    },
+  };
+}
+
+function planFactored(weight: FactoredWeight, where: string): Plan {
+  const { layout, d, n, k, rowPtr, col, codes, codeScale, codebook } = weight;
+  const nnz = checkRows(where, rowPtr, col, n, k);
+  fits(where, "codes", codes.length, nnz);
+  fits(where, "scales of atoms", codeScale.length, k);
+  fits(where, "elements of the codebook", codebook.length, k * d);
+  const factors: Factors = {
+    where: { rows: n, cols: k, nnz, rowPtr, col },
+    codes,
+    codeScale,
+    codebook,
+    codebookScale: Float32Array.of(weight.codebookScale),
+  };
+  if (factors.codebookScale[0] !== weight.codebookScale) {
+    throw new RangeError(expected(where, "a codebook scale that is a float32", `${weight.codebookScale}`));
+  }
+  return {
+    storage: { kind: "factored", layout, d, n, k, nnz },
+    write: () => shortest(n * k, (coder, gaps) => factored(coder, factors, gaps)),
+  };
+}
+
+/** Cell by cell where that is shorter and not too long to read, else by gaps. */
+function shortest(cells: number, write: (coder: Coder, gaps: boolean) => void): Uint8Array {
+  const byGaps = new Encoder();
+  write(byGaps, true);
+  const gaps = byGaps.finish();
+  if (cells > mostCells(gaps.length)) return gaps;
+  const byCells = new Encoder();
+  write(byCells, false);
+  const shorter = byCells.finish();
+  return shorter.length <= gaps.length && cells <= mostCells(shorter.length) ? shorter : gaps;
+}
+
+/** The kept values of a masked weight. */
+function sparseOf({ shape, data, mask }: MaskedWeight, where: string): SparseWeight {
+  const { rows, cols } = matrix(shape);
+  fits(where, "elements", data.length, rows * cols);
+  fits(where, "bytes of mask", mask.length, Math.ceil(data.length / 8));
+  const rowPtr = new Uint32Array(rows + 1);
+  const col: number[] = [];
+  const values: number[] = [];
+  for (let i = 0; i < data.length; i++) {
+    if (((mask[i >> 3] >> (i & 7)) & 1) === 0) continue;
+    rowPtr[Math.floor(i / cols) + 1]++;
+    col.push(i % cols);
+    values.push(data[i]);
+  }
+  for (let r = 0; r < rows; r++) rowPtr[r + 1] += rowPtr[r];
+  return { kind: "sparse", shape, rowPtr, col: Uint32Array.from(col), values: Float32Array.from(values) };
+}
+
+/** Checks compressed rows and gives the number of entries. @throws ShapeError */
+function checkRows(where: string, rowPtr: Uint32Array, col: Uint32Array, rows: number, cols: number): number {
+  fits(where, "row pointers", rowPtr.length, rows + 1);
+  fits(where, "columns", col.length, rowPtr[rows]);
+  if (rowPtr[0] !== 0) throw new ShapeError(expected(where, "a first row pointer of 0", `${rowPtr[0]}`));
+  for (let r = 0; r < rows; r++) {
+    if (rowPtr[r + 1] < rowPtr[r]) throw new ShapeError(expected(where, "rising row pointers", `a fall at row ${r}`));
+  }
+  for (let r = 0; r < rows; r++) {
+    let next = 0;
+    for (let e = rowPtr[r]; e < rowPtr[r + 1]; e++) {
+      if (col[e] < next || col[e] >= cols) {
+        throw new ShapeError(expected(where, `rising columns below ${cols}`, `${col[e]} in row ${r}`));
+      }
+      next = col[e] + 1;
+    }
+  }
+  return col.length;
+}
+
+function fits(where: string, what: string, got: number, want: number): void {
+  if (got !== want) throw new ShapeError(expected(where, `${want} ${what}`, `${got}`));
+}
+
+function read(decoder: Decoder, shape: readonly number[], storage: CodedStorage): PlainWeight {
+  switch (storage.kind) {
+    case "dense": {
+      const { dtype } = storage;
+      const data = createArray(dtype, sizeOf(shape));
+      bytes(decoder, data.length, bytesPerElement(dtype), bytesOf(data), dtype.startsWith("float"));
+      return { kind: "dense", shape, dtype, data };
+    }
+    case "sparse": {
+      const where = createPositions(matrix(shape).rows, matrix(shape).cols, storage.nnz);
+      const values = storage.values === "int8" ? new Int8Array(where.nnz) : new Float32Array(where.nnz);
+      const scale = new Float32Array(storage.scales);
+      sparse(decoder, where, values, scale, false);
+      const { rowPtr, col } = where;
+      const weight = { kind: "sparse", shape, rowPtr, col, values } as const;
+      return storage.values === "int8" ? { ...weight, scale } : weight;
+    }
+    case "int8": {
+      const q = new Int8Array(sizeOf(shape));
+      const scale = new Float32Array(storage.scales);
+      int8(decoder, q, scale);
+      return { kind: "int8", shape, q, scale };
+    }
+    case "factored": {
+      const { layout, d, n, k, nnz } = storage;
+      const where = createPositions(n, k, nnz);
+      const codes = new Int8Array(nnz);
+      const codeScale = new Float32Array(k);
+      const codebook = new Int8Array(k * d);
+      const codebookScale = new Float32Array(1);
+      factored(decoder, { where, codes, codeScale, codebook, codebookScale }, false);
+      const { rowPtr, col } = where;
+      const arrays = { rowPtr, col, codes, codeScale, codebook, codebookScale: codebookScale[0] };
+      return { kind: "factored", shape, layout, d, n, k, ...arrays };
+    }
+  }
+}
+
+function createPositions(rows: number, cols: number, nnz: number): Positions {
+  return { rows, cols, nnz, rowPtr: new Uint32Array(rows + 1), col: new Uint32Array(nnz) };
+}
+
+function bytesOf(data: ArrayBufferView): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
