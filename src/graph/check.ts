@@ -1,0 +1,147 @@
+import { checkStorage } from "../codec/check.js";
+import { holds } from "../dtype.js";
+import { expected, FormatError } from "../errors.js";
+import { nameOf, showShape, sizeOf } from "../tensor.js";
+import type { Graph } from "./graph.js";
+import { columnsOf, halfToFloat, matrixOf } from "./storage.js";
+import type { Weight } from "./weight.js";
+
+/**
+ * Checks the structure of a graph: names are unique, every value is made before it is used, storages fit their shapes and hold
+ * finite numbers. Operators are judged when the graph is planned.
+ * @throws FormatError
+ */
+export function checkGraph(graph: Graph): void {
+  const known = new Set<string>();
+  const add = (name: string, what: string) => {
+    if (name === "") throw new FormatError(expected(what, "a name", '""'));
+    if (known.has(name)) throw new FormatError(expected(what, "a name of its own", `"${name}" twice`));
+    known.add(name);
+  };
+  for (const input of graph.inputs) add(input.name, "graph input");
+  for (const [name, weight] of graph.weights) {
+    add(name, "weight");
+    checkWeight(name, weight);
+  }
+  const nodeNames = new Set<string>();
+  for (const node of graph.nodes) {
+    if (nodeNames.has(node.name)) {
+      throw new FormatError(expected(`node ${node.name}`, "a name of its own", "a second node of that name"));
+    }
+    nodeNames.add(node.name);
+    for (const input of node.inputs) {
+      if (input !== "" && !known.has(input)) {
+        throw new FormatError(expected(`node ${node.name}`, "inputs made before it", `"${input}"`));
+      }
+    }
+    for (const output of node.outputs) if (output !== "") add(output, `output of node ${node.name}`);
+  }
+  for (const output of graph.outputs) {
+    if (!known.has(output.name)) {
+      throw new FormatError(expected("graph output", "a value of the graph", `"${output.name}"`));
+    }
+  }
+}
+
+/** @throws FormatError naming the weight */
+export function checkWeight(name: string, weight: Weight): void {
+  const where = `weight ${name}`;
+  const size = sizeIn(where, weight.shape);
+  const { rows, cols } = matrixOf(weight.shape);
+  const length = (what: string, got: number, want: number) => {
+    if (got !== want)
+      throw new FormatError(expected(`${where} ${showShape(weight.shape)}`, `${want} ${what}`, `${got}`));
+  };
+  const scales = (given: Float32Array) => {
+    if (given.length !== 1) length("scales", given.length, rows);
+    finite(where, given);
+  };
+  switch (weight.kind) {
+    case "dense":
+      if (!holds(weight.dtype, weight.data))
+        throw new FormatError(expected(where, `data of ${weight.dtype}`, "another"));
+      length("values", weight.data.length, size);
+      if (weight.data instanceof Float32Array) finite(where, weight.data);
+      if (weight.dtype === "float16") finite(where, Float32Array.from(weight.data as Uint16Array, halfToFloat));
+      return;
+    case "masked":
+      length("values", weight.data.length, size);
+      length("bytes of mask", weight.mask.length, Math.ceil(size / 8));
+      finite(where, weight.data);
+      return;
+    case "int8":
+      length("codes", weight.q.length, size);
+      scales(weight.scale);
+      return;
+    case "sparse":
+      checkRows(where, weight, rows, cols);
+      length("values", weight.values.length, weight.col.length);
+      if (weight.scale) scales(weight.scale);
+      if (weight.values instanceof Float32Array) finite(where, weight.values);
+      if (weight.values instanceof Float32Array !== (weight.scale === undefined)) {
+        throw new FormatError(expected(where, "scales with int8 values and with no others", nameOf(weight.values)));
+      }
+      return;
+    case "factored": {
+      const { d, n, k } = weight;
+      const want = columnsOf(weight.shape, weight.layout, d);
+      if (!Number.isSafeInteger(d) || d < 1 || want.d !== d || want.n !== n) {
+        throw new FormatError(
+          expected(`${where} (${weight.layout})`, `${want.n} columns of ${want.d}`, `${n} of ${d}`),
+        );
+      }
+      checkRows(where, weight, n, k);
+      length("codes", weight.codes.length, weight.col.length);
+      length("scales of atoms", weight.codeScale.length, k);
+      length("values of the codebook", weight.codebook.length, k * d);
+      finite(where, weight.codeScale);
+      finite(where, [weight.codebookScale]);
+      return;
+    }
+    case "coded":
+      checkStorage(where, weight.shape, weight.storage, weight.bytes.length);
+      return;
+  }
+}
+
+function sizeIn(where: string, shape: readonly number[]): number {
+  try {
+    return sizeOf(shape);
+  } catch (error) {
+    throw new FormatError(`${where} ${(error as Error).message}`);
+  }
+}
+
+function finite(where: string, values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) throw new FormatError(expected(where, "finite numbers", `${values[i]} at ${i}`));
+  }
+}
+
+/** Compressed rows: pointers monotone, columns rising inside each row and in range. */
+function checkRows(
+  where: string,
+  { rowPtr, col }: { rowPtr: Uint32Array; col: Uint32Array },
+  rows: number,
+  cols: number,
+): void {
+  if (rowPtr.length !== rows + 1 || rowPtr[0] !== 0 || rowPtr[rows] !== col.length) {
+    throw new FormatError(
+      expected(
+        `${where} row pointers`,
+        `${rows + 1} from 0 to ${col.length}`,
+        `${rowPtr.length} from ${rowPtr[0]} to ${rowPtr[rows]}`,
+      ),
+    );
+  }
+  for (let r = 0; r < rows; r++) {
+    if (rowPtr[r] > rowPtr[r + 1])
+      throw new FormatError(expected(`${where} row ${r}`, "rising row pointers", "a fall"));
+    for (let e = rowPtr[r]; e < rowPtr[r + 1]; e++) {
+      const least = e === rowPtr[r] ? 0 : col[e - 1] + 1;
+      if (col[e] < least || col[e] >= cols) {
+        throw new FormatError(expected(`${where} row ${r}`, `a column in ${least}..${cols - 1}`, `${col[e]}`));
+      }
+    }
+  }
+}
