@@ -1,0 +1,170 @@
+import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import { showShape, sizeOf } from "../tensor.js";
+import { integer, number, only, shapeOf } from "./attributes.js";
+import { factoredProduct } from "./factored.js";
+import type { Launch, Op, PlacedWeight, Site, Slot, Slots } from "./op.js";
+import { paysSparse, type Sparse, turned, turnedBytes } from "./sparse.js";
+
+/** Y = alpha A B^T + beta C with B a weight [out, in] (transB = 1) or any B; alpha = beta = 1, transA = 0. */
+export const gemm: Op = {
+  attrs(node) {
+    only(node, ["alpha", "beta", "transA", "transB"]);
+    const plainScale = number(node, "alpha", 1) === 1 && number(node, "beta", 1) === 1;
+    if (!plainScale) throw new UnsupportedError(expected(`${node.name} (Gemm)`, "alpha = beta = 1", "other factors"));
+    if (integer(node, "transA", 0) !== 0)
+      throw new UnsupportedError(expected(`${node.name} (Gemm)`, "transA = 0", "1"));
+    const transB = integer(node, "transB", 0);
+    if (transB !== 0 && transB !== 1) throw new ShapeError(expected(`${node.name}.transB`, "0 or 1", `${transB}`));
+  },
+  infer(node, inputs) {
+    const a = shapeOf(node, inputs, 0);
+    const b = shapeOf(node, inputs, 1);
+    if (a.length !== 2 || b.length !== 2) {
+      throw new ShapeError(expected(`${node.name} (Gemm)`, "two matrices", `${showShape(a)} and ${showShape(b)}`));
+    }
+    const [k, n] = integer(node, "transB", 0) ? [b[1], b[0]] : b;
+    if (a[1] !== k) {
+      throw new ShapeError(expected(`${node.name} (Gemm)`, `${k} columns of A`, showShape(a)));
+    }
+    const c = inputs[2];
+    // A column or a scalar would have to be spread otherwise.
+    if (c && (sizeOf(c) !== n || c[c.length - 1] !== n)) {
+      throw new ShapeError(expected(`${node.name} (Gemm) bias`, `${n} values in a row`, showShape(c)));
+    }
+    return [[a[0], n]];
+  },
+  lower: (site) => product(site, integer(site.node, "transB", 0) === 1, site.node.inputs[2] !== undefined),
+  grad({ node, kernels }) {
+    const transB = integer(node, "transB", 0) === 1;
+    return ({ inputs, outputs, dInputs, dOutputs }) => {
+      const [m, k] = inputs[0]!.shape;
+      const n = outputs[0].shape[1];
+      const [a, b] = inputs.map((slot) => slot?.pointer ?? 0);
+      const dy = dOutputs[0];
+      const [da, db, dc = 0] = dInputs;
+      return {
+        scratch: Math.max(kernels.gemm_scratch_bytes(m, k, n), kernels.gemm_scratch_bytes(n, k, m)),
+        run(scratch) {
+          if (da && transB) kernels.gemm_nn_f32(m, k, n, dy, b, da, scratch);
+          if (da && !transB) kernels.gemm_nt_f32(m, k, n, dy, b, da, scratch);
+          if (db && transB) kernels.gemm_tn_f32(n, k, m, dy, a, db, scratch);
+          if (db && !transB) kernels.gemm_tn_f32(k, n, m, a, dy, db, scratch);
+          if (dc) kernels.column_sum_f32(m, n, dy, dc);
+        },
+      };
+    };
+  },
+};
+
+/** Y = A B, A [..., m, k], B [k, n]: A's leading dimensions are a batch of rows. */
+export const matmul: Op = {
+  attrs: (node) => only(node, []),
+  infer(node, inputs) {
+    const a = shapeOf(node, inputs, 0);
+    const b = shapeOf(node, inputs, 1);
+    if (b.length !== 2 || a.length < 2) {
+      throw new UnsupportedError(
+        expected(`${node.name} (MatMul)`, "a matrix B", `${showShape(a)} and ${showShape(b)}`),
+      );
+    }
+    if (a[a.length - 1] !== b[0]) {
+      throw new ShapeError(expected(`${node.name} (MatMul)`, `${b[0]} columns of A`, showShape(a)));
+    }
+    return [[...a.slice(0, -1), b[1]]];
+  },
+  lower: (site) => {
+    const bound = product(site, false, false);
+    return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
+  },
+  grad: (site) => {
+    const bound = gemm.grad!({ ...site, node: { ...site.node, attributes: {} } });
+    return (io) => bound({ ...io, inputs: io.inputs.map(flat), outputs: io.outputs.map((slot) => flat(slot)!) });
+  },
+};
+
+/** A tensor of any rank >= 2 seen as a matrix. */
+function flat(slot: Slot | undefined): Slot | undefined {
+  if (!slot || slot.shape.length <= 2) return slot;
+  const cols = slot.shape[slot.shape.length - 1];
+  return { pointer: slot.pointer, shape: [sizeOf(slot.shape.slice(0, -1)), cols] };
+}
+
+/** Chooses the kernel by how the weight is stored. */
+function product(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
+  const weight = site.weight(1);
+  if (weight === undefined || weight.kind === "live") return unpacked(site, transB, biased);
+  const bias = biased ? site.dense(2) : 0;
+  if (!transB) return packed(site, weight, site.dense(1), false, bias);
+  switch (weight.kind) {
+    case "sparse":
+      if (paysSparse(weight)) return sparse(site, weight, bias);
+      return packed(site, weight, site.dense(1), true, bias);
+    case "factored":
+      return factoredProduct(site, weight, bias) ?? packed(site, weight, site.dense(1), true, bias);
+    default:
+      return packed(site, weight, site.dense(1), true, bias);
+  }
+}
+
+/** Both sides are only known at run time. */
+function unpacked(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
+  const { kernels } = site;
+  return ({ inputs, outputs }) => {
+    const [m, k] = inputs[0]!.shape;
+    const n = outputs[0].shape[1];
+    const [a, b] = [inputs[0]!.pointer, inputs[1]!.pointer];
+    const bias = biased ? (inputs[2]?.pointer ?? 0) : 0;
+    const y = outputs[0].pointer;
+    return {
+      scratch: kernels.gemm_scratch_bytes(m, n, k),
+      run(scratch) {
+        kernels.fill_row_f32(m, n, bias, y);
+        if (transB) kernels.gemm_nt_f32(m, n, k, a, b, y, scratch);
+        else kernels.gemm_nn_f32(m, n, k, a, b, y, scratch);
+      },
+    };
+  };
+}
+
+/** Dense weights, packed into panels once. */
+function packed(
+  site: Site,
+  weight: PlacedWeight,
+  values: number,
+  transB: boolean,
+  bias: number,
+): (io: Slots) => Launch {
+  const { kernels } = site;
+  const [k, n] = transB ? [weight.cols, weight.rows] : [weight.rows, weight.cols];
+  const panels = site.alloc(kernels.gemm_panels_b_bytes(k, n));
+  kernels.gemm_pack_b_f32(k, n, transB ? 1 : n, transB ? k : 1, values, panels);
+  return ({ inputs, outputs }) => {
+    const m = inputs[0]!.shape[0];
+    const x = inputs[0]!.pointer;
+    const y = outputs[0].pointer;
+    return {
+      scratch: kernels.gemm_panels_a_bytes(m, k),
+      run(scratch) {
+        kernels.fill_row_f32(m, n, bias, y);
+        kernels.gemm_ab_f32(m, n, k, x, panels, y, scratch);
+      },
+    };
+  };
+}
+
+/** Y^T = W X^T in CSR. */
+function sparse(site: Site, weight: Sparse, bias: number): (io: Slots) => Launch {
+  const { kernels } = site;
+  return ({ inputs, outputs }) => {
+    const m = inputs[0]!.shape[0];
+    const x = inputs[0]!.pointer;
+    const y = outputs[0].pointer;
+    return {
+      scratch: turnedBytes(m, weight),
+      run(scratch) {
+        turned(kernels, m, weight, x, y, scratch);
+        if (bias) kernels.add_row_f32(m, weight.rows, bias, y);
+      },
+    };
+  };
+}
