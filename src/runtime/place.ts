@@ -1,0 +1,214 @@
+import { arrayFromBytes, bytesPerElement } from "../dtype.js";
+import { expected, FormatError, UnsupportedError } from "../errors.js";
+import { halfToFloat, matrixOf } from "../graph/storage.js";
+import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
+import { bytesAt, type Engine, floatsAt, place } from "../kernels/engine.js";
+import type { PlacedWeight } from "../ops/op.js";
+
+/** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
+const faults = [
+  "none",
+  "bytes that end early",
+  "trailing or altered bytes",
+  "counts that do not add up",
+  "an entry outside its row",
+  "a value that is not finite or a scale that is not positive",
+  "more work than the bytes allow",
+] as const;
+
+/** Puts a weight into the session's memory as it is stored; coded weights are decoded there by the wasm decoders. */
+export function placeWeight(engine: Engine, name: string, weight: Weight): PlacedWeight {
+  return weight.kind === "coded" ? placeCoded(engine, name, weight) : placePlain(engine, name, weight);
+}
+
+function placePlain(engine: Engine, name: string, weight: PlainWeight): PlacedWeight {
+  const { shape } = weight;
+  const { rows, cols } = matrixOf(shape);
+  switch (weight.kind) {
+    case "dense":
+      if (weight.dtype === "float16") {
+        const values = engine.arena.alloc(4 * rows * cols);
+        const floats = floatsAt(engine, values, rows * cols);
+        for (let i = 0; i < floats.length; i++) floats[i] = halfToFloat(weight.data[i] as number);
+        return { kind: "dense", shape, rows, cols, values };
+      }
+      if (weight.dtype !== "float32") {
+        throw new UnsupportedError(expected(`weight ${name}`, "float32 or float16 values", weight.dtype));
+      }
+      return { kind: "dense", shape, rows, cols, values: place(engine, weight.data) };
+    case "masked": {
+      const values = place(engine, weight.data);
+      const floats = floatsAt(engine, values, rows * cols);
+      for (let i = 0; i < floats.length; i++) if (!((weight.mask[i >> 3] >> (i & 7)) & 1)) floats[i] = 0;
+      return { kind: "dense", shape, rows, cols, values };
+    }
+    case "int8":
+      return {
+        kind: "int8",
+        shape,
+        rows,
+        cols,
+        q: place(engine, weight.q),
+        scale: placeScales(engine, rows, weight.scale),
+      };
+    case "sparse":
+      return {
+        kind: "sparse",
+        shape,
+        rows,
+        cols,
+        nnz: weight.col.length,
+        rowPtr: place(engine, weight.rowPtr),
+        col: place(engine, weight.col),
+        values: place(engine, weight.values),
+        scale: weight.scale ? placeScales(engine, rows, weight.scale) : 0,
+      };
+    case "factored": {
+      const { layout, d, n, k, codebookScale } = weight;
+      return {
+        kind: "factored",
+        shape,
+        rows,
+        cols,
+        layout,
+        d,
+        n,
+        k,
+        nnz: weight.col.length,
+        rowPtr: place(engine, weight.rowPtr),
+        col: place(engine, weight.col),
+        codes: place(engine, weight.codes),
+        codeScale: place(engine, weight.codeScale),
+        codebook: place(engine, weight.codebook),
+        codebookScale,
+      };
+    }
+  }
+}
+
+/** One scale per row, however many are stored. */
+function placeScales(engine: Engine, rows: number, scale: Float32Array): number {
+  if (scale.length === rows) return place(engine, scale);
+  const pointer = engine.arena.alloc(4 * rows);
+  floatsAt(engine, pointer, rows).fill(scale[0]);
+  return pointer;
+}
+
+/** Decodes the bytes of a container straight into the arrays that the kernels use. */
+function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWeight {
+  const { shape, storage, bytes } = weight;
+  const { rows, cols } = matrixOf(shape);
+  const size = rows * cols;
+  const { arena, kernels } = engine;
+  const decode = (call: (source: number, scratch: number) => number, width = 0) => {
+    const mark = arena.mark();
+    try {
+      const source = place(engine, bytes);
+      const fault = call(source, arena.alloc(kernels.decode_scratch_bytes(width, bytes.length)));
+      if (fault) throw new FormatError(expected(`weight ${name}`, "sound coded bytes", faults[fault]));
+    } finally {
+      arena.release(mark);
+    }
+  };
+  const scalesOf = (stored: number) => {
+    const pointer = arena.alloc(4 * Math.max(rows, stored));
+    return {
+      pointer,
+      spread: () => stored === 1 && floatsAt(engine, pointer, rows).fill(floatsAt(engine, pointer, 1)[0]),
+    };
+  };
+  switch (storage.kind) {
+    case "dense": {
+      const width = bytesPerElement(storage.dtype);
+      const data = arena.alloc(size * width);
+      const finite = storage.dtype.startsWith("float") ? 1 : 0;
+      decode((source, scratch) => kernels.decode_bytes(size, width, source, bytes.length, data, finite, scratch));
+      if (storage.dtype === "float32") return { kind: "dense", shape, rows, cols, values: data };
+      const stored = arrayFromBytes(storage.dtype, bytesAt(engine, data, size * width));
+      return placePlain(engine, name, { kind: "dense", shape, dtype: storage.dtype, data: stored });
+    }
+    case "int8": {
+      const q = arena.alloc(size);
+      const scale = scalesOf(storage.scales);
+      decode((source, scratch) =>
+        kernels.decode_int8(size, source, bytes.length, q, scale.pointer, storage.scales, scratch),
+      );
+      scale.spread();
+      return { kind: "int8", shape, rows, cols, q, scale: scale.pointer };
+    }
+    case "sparse": {
+      const { nnz, scales } = storage;
+      const int8 = storage.values === "int8";
+      const rowPtr = arena.alloc(4 * (rows + 1));
+      const col = arena.alloc(4 * nnz);
+      const values = arena.alloc(int8 ? nnz : 4 * nnz);
+      const scale = scalesOf(scales);
+      decode(
+        (source, scratch) =>
+          kernels.decode_sparse(
+            rows,
+            cols,
+            nnz,
+            source,
+            bytes.length,
+            rowPtr,
+            col,
+            values,
+            scale.pointer,
+            scales,
+            int8 ? 1 : 0,
+            scratch,
+          ),
+        cols,
+      );
+      scale.spread();
+      return { kind: "sparse", shape, rows, cols, nnz, rowPtr, col, values, scale: int8 ? scale.pointer : 0 };
+    }
+    case "factored": {
+      const { layout, d, n, k, nnz } = storage;
+      const rowPtr = arena.alloc(4 * (n + 1));
+      const col = arena.alloc(4 * nnz);
+      const codes = arena.alloc(nnz);
+      const codeScale = arena.alloc(4 * k);
+      const codebook = arena.alloc(k * d);
+      const scale = arena.alloc(4);
+      decode(
+        (source, scratch) =>
+          kernels.decode_factored(
+            n,
+            k,
+            d,
+            nnz,
+            source,
+            bytes.length,
+            rowPtr,
+            col,
+            codes,
+            codeScale,
+            codebook,
+            scale,
+            scratch,
+          ),
+        k,
+      );
+      const codebookScale = floatsAt(engine, scale, 1)[0];
+      return {
+        kind: "factored",
+        shape,
+        rows,
+        cols,
+        layout,
+        d,
+        n,
+        k,
+        nnz,
+        rowPtr,
+        col,
+        codes,
+        codeScale,
+        codebook,
+        codebookScale,
+      };
+    }
+  }
+}
