@@ -1,0 +1,216 @@
+import { load } from "#kernels/full";
+import { holds, type TypedArray } from "../dtype.js";
+import { DivergedError, expected, ShapeError } from "../errors.js";
+import { checkGraph } from "../graph/check.js";
+import { type Graph, withWeights } from "../graph/graph.js";
+import type { Weight } from "../graph/weight.js";
+import type { FullKernels } from "../kernels/abi.js";
+import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
+import type { PlacedWeight } from "../ops/op.js";
+import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
+import { checkSchedule, type Phase, phaseAt, type Rate, rateAt, type Schedule, sparsityAt } from "../schedule.js";
+import { checkTensor, nameOf, type Tensor } from "../tensor.js";
+import { createBackward } from "./backward.js";
+import { bindLoss, type Loss, type Target } from "./loss.js";
+import { bindOptimizer, type Optimizer } from "./optim.js";
+import { createParameter, isPrunable, type Parameter } from "./parameter.js";
+import { createPruner, type MaskChange, type Revival, type Scope } from "./prune.js";
+
+/** What one step learns from: a tensor for each graph input, and what the output should have been. */
+export interface Batch {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly target: Target;
+}
+
+export interface FitOptions {
+  /** One step each; all of one shape. */
+  readonly data: Iterable<Batch> | AsyncIterable<Batch>;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly rate: Rate;
+  /** Sparsity over the steps; without it nothing is pruned, and masks that the graph brings stay as they are. */
+  readonly schedule?: Schedule;
+  /** `global` by default: one threshold over all prunable weights. */
+  readonly scope?: Scope;
+  /** `keep` by default. */
+  readonly revival?: Revival;
+  /** Which weights may be pruned; by default every one of rank 2 or more. Biases never are. */
+  readonly prunable?: (name: string) => boolean;
+  /** full.wasm, compiled; found by itself where it is left out. */
+  readonly module?: WebAssembly.Module;
+  readonly maxBytes?: number;
+}
+
+/** One optimizer step. */
+export interface StepReport {
+  readonly step: number;
+  readonly loss: number;
+  readonly rate: number;
+  /** Realised fraction of zeros over the prunable weights, 0..1. */
+  readonly sparsity: number;
+  readonly phase: Phase | undefined;
+  /** At the last step of each cycle: its masks against those that ended the cycle before. */
+  readonly cycle: CycleReport | undefined;
+}
+
+export interface CycleReport extends MaskChange {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+  /** Weights of which no value is left. */
+  readonly collapsed: readonly string[];
+}
+
+export interface Fit extends AsyncIterable<StepReport> {
+  /** The network as it stands. Masked weights stay masked; compressed ones keep their storage. */
+  graph(): Graph;
+}
+
+/**
+ * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
+ * quantization. Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
+ * @throws RangeError for a schedule out of range; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
+ * where the loss is no longer a number
+ */
+export function fit(graph: Graph, options: FitOptions): Fit {
+  checkGraph(graph);
+  if (options.schedule) checkSchedule(options.schedule);
+  let current: () => Graph = () => graph;
+  return {
+    graph: () => current(),
+    async *[Symbol.asyncIterator]() {
+      const module = options.module ?? (await load(false));
+      let training: Training | undefined;
+      try {
+        for await (const batch of options.data) {
+          if (!training) {
+            training = new Training(graph, module, options, batch);
+            current = () => training!.graph();
+          }
+          yield training.step(batch);
+        }
+        if (!training) throw new RangeError(expected("fit: data", "at least one batch", "none"));
+      } finally {
+        const last = training?.graph();
+        if (last) current = () => last;
+        training = undefined;
+      }
+    },
+  };
+}
+
+/** Everything that lives in memory while a network trains. */
+class Training {
+  readonly #graph: Graph;
+  readonly #options: FitOptions;
+  readonly #engine: FullEngine;
+  readonly #parameters = new Map<string, Parameter>();
+  readonly #plan;
+  readonly #backward;
+  readonly #loss;
+  readonly #optimizer;
+  readonly #pruner;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+  #step = 0;
+  #sparsity = 0;
+  #level: number | undefined;
+  /** Masks at the end of the cycle before. */
+  #peak: readonly Uint8Array[];
+
+  constructor(graph: Graph, module: WebAssembly.Module, options: FitOptions, first: Batch) {
+    this.#graph = graph;
+    this.#options = options;
+    this.#engine = createEngine<FullKernels>(module, options.maxBytes);
+    const engine = this.#engine;
+    const allowed = options.prunable ?? (() => true);
+    const live = new Map<string, PlacedWeight>();
+    for (const [name, weight] of graph.weights) {
+      if (weight.kind === "dense" && weight.dtype !== "float32") continue;
+      const prunable = options.schedule !== undefined && weight.shape.length > 1 && allowed(name);
+      const parameter = createParameter(engine, name, weight, prunable);
+      this.#parameters.set(name, parameter);
+      live.set(name, parameter.live);
+    }
+    this.#shapes = new Map(graph.inputs.map(({ name }) => [name, inputOf(first, name).shape]));
+    const lowered = lowerGraph(engine, graph, false, live);
+    this.#plan = bindPlan(engine, graph, lowered, this.#shapes, { live, keep: true });
+    this.#backward = createBackward(engine, graph, this.#plan, this.#parameters);
+    const output = graph.outputs[0];
+    const gradient = this.#backward.outputs.get(output.name);
+    if (gradient === undefined) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
+    this.#loss = bindLoss(engine, options.loss, this.#plan.slots.get(output.name)!, gradient);
+    const trained = [...this.#parameters.values()].flatMap((parameter) => parameter.trained);
+    const prunables = [...this.#parameters.values()].filter(isPrunable);
+    this.#pruner = createPruner(engine, prunables, options.scope ?? "global", options.revival ?? "keep");
+    this.#optimizer = bindOptimizer(engine, options.optimizer, trained);
+    this.#peak = this.#pruner.masks();
+  }
+
+  step(batch: Batch): StepReport {
+    const { schedule } = this.#options;
+    const step = this.#step++;
+    if (schedule) this.#prune(sparsityAt(schedule, step));
+    this.#feed(batch);
+    for (const parameter of this.#parameters.values()) parameter.refresh();
+    runPlan(this.#plan);
+    this.#backward.clear();
+    const loss = this.#loss.run(batch.target);
+    if (!Number.isFinite(loss)) throw new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${loss}`));
+    this.#backward.run();
+    for (const parameter of this.#parameters.values()) parameter.pull();
+    const rate = rateAt(this.#options.rate, step);
+    this.#optimizer.step(rate);
+    const phase = schedule && phaseAt(schedule, step);
+    return { step, loss, rate, sparsity: this.#sparsity, phase, cycle: schedule && this.#cycle(schedule, step) };
+  }
+
+  graph(): Graph {
+    for (const parameter of this.#parameters.values()) parameter.refresh();
+    const weights: [string, Weight][] = [...this.#parameters].map(([name, parameter]) => [name, parameter.store()]);
+    return withWeights(this.#graph, weights);
+  }
+
+  /** New masks where the level changed; while it holds they stay. */
+  #prune(level: number): void {
+    if (level === this.#level) return;
+    this.#level = level;
+    this.#pruner.project(level);
+    this.#sparsity = this.#pruner.changeSince(this.#peak).sparsity;
+  }
+
+  #feed(batch: Batch): void {
+    for (const { name } of this.#graph.inputs) {
+      const tensor = inputOf(batch, name);
+      const slot = this.#plan.slots.get(name)!;
+      const wanted = this.#shapes.get(name)!;
+      if (tensor.shape.length !== wanted.length || tensor.shape.some((dim, i) => dim !== wanted[i])) {
+        throw new ShapeError(
+          expected(`fit: input ${name}`, `[${wanted.join(", ")}] in every batch`, `[${tensor.shape.join(", ")}]`),
+        );
+      }
+      floatsAt(this.#engine, slot.pointer, tensor.data.length).set(tensor.data as Float32Array);
+    }
+  }
+
+  #cycle(schedule: Schedule, step: number): CycleReport | undefined {
+    const phase = phaseAt(schedule, step);
+    const next = phaseAt(schedule, step + 1);
+    if (phase.name === "frozen" || (next.cycle === phase.cycle && next.name !== "frozen")) return undefined;
+    const { from, to } = schedule.cycles[phase.cycle];
+    const change = this.#pruner.changeSince(this.#peak);
+    // The first cycle has no earlier mask to be compared with.
+    const revived = phase.cycle === 0 ? 0 : change.revived;
+    this.#peak = this.#pruner.masks();
+    return { ...change, revived, index: phase.cycle, from, to, collapsed: this.#pruner.collapsed() };
+  }
+}
+
+function inputOf(batch: Batch, name: string): Tensor & { data: TypedArray } {
+  const tensor = batch.inputs[name];
+  if (!tensor) throw new ShapeError(expected("fit: batch", `a tensor for input ${name}`, "none"));
+  checkTensor(`fit: input ${name}`, tensor);
+  if (!holds("float32", tensor.data)) {
+    throw new ShapeError(expected(`fit: input ${name}`, "float32 values", nameOf(tensor.data)));
+  }
+  return tensor;
+}
