@@ -1,0 +1,37 @@
+import type { Candidate } from "./candidate.js";
+
+/**
+ * Picks one candidate for each weight so that the bytes stay within the budget and the summed error is small: the choice that
+ * minimises error + lambda * bytes for the smallest lambda that fits (H. Everett, "Generalized Lagrange multiplier method", 1963),
+ * which lies on the lower convex hull of what can be had. Gives undefined where even the smallest candidates do not fit.
+ */
+export function allocate(
+  candidates: readonly (readonly Candidate[])[],
+  budget: number,
+): readonly Candidate[] | undefined {
+  const pick = (lambda: number) => candidates.map((list) => cheapest(list, (c) => c.error + lambda * c.bytes));
+  const bytesOf = (picked: readonly Candidate[]) => picked.reduce((sum, candidate) => sum + candidate.bytes, 0);
+  const least = candidates.map((list) => cheapest(list, (candidate) => candidate.bytes));
+  if (bytesOf(least) > budget) return undefined;
+  const free = pick(0);
+  if (bytesOf(free) <= budget) return free;
+  let best = least;
+  let low = 0;
+  let high = 1;
+  // 100 halvings reach any ratio of error to bytes that a double holds apart.
+  for (let step = 0; step < 100; step++) {
+    const middle = (low + high) / 2;
+    const picked = pick(middle);
+    if (bytesOf(picked) <= budget) {
+      best = picked;
+      high = middle;
+    } else {
+      low = middle;
+    }
+  }
+  return best;
+}
+
+function cheapest(list: readonly Candidate[], cost: (candidate: Candidate) => number): Candidate {
+  return list.reduce((best, candidate) => (cost(candidate) < cost(best) ? candidate : best));
+}

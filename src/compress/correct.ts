@@ -1,0 +1,32 @@
+import { toDense } from "../graph/dense.js";
+import { type Graph, withWeights } from "../graph/graph.js";
+import { matrixOf } from "../graph/storage.js";
+import type { Weight } from "../graph/weight.js";
+import type { Moments } from "./observe.js";
+
+/**
+ * Bias correction: a compressed weight W' shifts the mean of its output by (W' - W) E[x]; the bias takes that back.
+ * M. Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019.
+ * Only biases that exist are corrected, and they become dense.
+ */
+export function correctBiases(before: Graph, after: Graph, moments: ReadonlyMap<string, Moments>): Graph {
+  const corrected: [string, Weight][] = [];
+  for (const node of before.nodes) {
+    const [, weightName, biasName] = node.inputs;
+    const mean = moments.get(weightName)?.mean;
+    if (!mean || !biasName || !after.weights.has(biasName)) continue;
+    const old = before.weights.get(weightName)!;
+    const now = after.weights.get(weightName)!;
+    if (old === now) continue;
+    const { rows, cols } = matrixOf(old.shape);
+    const [w, v] = [toDense(old), toDense(now)];
+    const bias = toDense(after.weights.get(biasName)!);
+    for (let r = 0; r < rows; r++) {
+      let shift = 0;
+      for (let c = 0; c < cols; c++) shift += (v[r * cols + c] - w[r * cols + c]) * mean[c];
+      bias[r] -= shift;
+    }
+    corrected.push([biasName, { kind: "dense", shape: [rows], dtype: "float32", data: bias }]);
+  }
+  return withWeights(after, corrected);
+}

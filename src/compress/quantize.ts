@@ -1,0 +1,107 @@
+import { matrixOf } from "../graph/storage.js";
+import type { Int8Weight, SparseWeight } from "../graph/weight.js";
+import { codesAt, type FullEngine, floatsAt, place } from "../kernels/engine.js";
+import { roundHalfEven } from "../math.js";
+
+/** Fractions of the largest magnitude that are tried as the end of the grid: clipping a few values can serve all others. */
+const clips = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5] as const;
+
+/**
+ * Scale that makes the squared error of clamp(round(x / s), -levels, levels) * s smallest over a grid of clipping points; an
+ * all-zero row has scale 1. With 8 bits the whole range is kept.
+ */
+export function scaleFor(values: ArrayLike<number>, levels: number): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
+  if (most === 0) return 1;
+  if (levels === 127) return Math.fround(most / levels);
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const clip of clips) {
+    const scale = Math.fround((most * clip) / levels);
+    let error = 0;
+    for (let i = 0; i < values.length; i++) {
+      const q = Math.min(Math.max(roundHalfEven(values[i] / scale), -levels), levels);
+      const off = values[i] - q * scale;
+      error += off * off;
+    }
+    if (error < least) {
+      least = error;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+/** f32 values [rows, cols] as integers times a scale per row, or one for all. */
+export function quantize(
+  engine: FullEngine,
+  shape: readonly number[],
+  dense: Float32Array,
+  levels: number,
+  perTensor: boolean,
+): Int8Weight {
+  const { rows, cols } = matrixOf(shape);
+  const scale = perTensor
+    ? Float32Array.of(scaleFor(nonZero(dense), levels))
+    : Float32Array.from({ length: rows }, (_, r) =>
+        scaleFor(nonZero(dense.subarray(r * cols, (r + 1) * cols)), levels),
+      );
+  const mark = engine.arena.mark();
+  const x = place(engine, dense);
+  const scales = place(
+    engine,
+    Float32Array.from({ length: rows }, (_, r) => scale[perTensor ? 0 : r]),
+  );
+  const q = engine.arena.alloc(dense.length);
+  engine.kernels.quantize_rows_f32_i8(rows, cols, x, scales, q, levels);
+  const codes = codesAt(engine, q, dense.length).slice();
+  engine.arena.release(mark);
+  return { kind: "int8", shape, q: codes, scale };
+}
+
+/** Zeros quantize to zeros whatever the scale, so they need no say in it. */
+function nonZero(values: Float32Array): Float32Array {
+  return values.filter((value) => value !== 0);
+}
+
+/** Keeps exactly the size - round(sparsity * size) largest magnitudes, ties to the lower index; zeros the rest in place. */
+export function sparsify(engine: FullEngine, dense: Float32Array, sparsity: number): void {
+  const size = dense.length;
+  const keep = size - roundHalfEven(sparsity * size);
+  if (keep === size) return;
+  if (keep === 0) {
+    dense.fill(0);
+    return;
+  }
+  const { kernels, arena } = engine;
+  const mark = arena.mark();
+  const x = place(engine, dense);
+  const mask = arena.alloc(Math.ceil(size / 8));
+  const threshold = kernels.topk_threshold_f32(size, x, keep, arena.alloc(kernels.topk_scratch_bytes(size))) >>> 0;
+  kernels.topk_mask_f32(size, x, mask, threshold, 0);
+  kernels.topk_mask_f32(size, x, mask, threshold, keep - kernels.mask_count(size, mask));
+  kernels.mask_apply_f32(size, x, mask, x);
+  dense.set(floatsAt(engine, x, size));
+  arena.release(mark);
+}
+
+/** CSR of the integers that are not zero. */
+export function toSparse({ shape, q, scale }: Int8Weight): SparseWeight {
+  const { rows, cols } = matrixOf(shape);
+  const nnz = q.reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
+  const rowPtr = new Uint32Array(rows + 1);
+  const col = new Uint32Array(nnz);
+  const values = new Int8Array(nnz);
+  let at = 0;
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c++) {
+      const value = q[r * cols + c];
+      if (value === 0) continue;
+      col[at] = c;
+      values[at++] = value;
+    }
+    rowPtr[r + 1] = at;
+  }
+  return { kind: "sparse", shape, rowPtr, col, values, scale };
+}
