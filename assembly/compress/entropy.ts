@@ -1,29 +1,20 @@
 /**
  * Decoders of the container's sections, the twins of src/codec: the same symbols, the same checks in the same order,
  * the same fault numbers (src/codec/fault.ts says what each means). A test holds both equal on valid and on damaged
- * sections.
- *
- * The coder is adaptive binary range coding: G. N. N. Martin, "Range encoding", 1979; estimator: R. Krichevsky and
- * V. Trofimov, "The performance of universal encoding", 1981. docs/container.md has every step in words.
+ * sections. docs/container.md has every step in words.
  *
  * Nothing outside the buffers is read or written whatever the section holds. After a fault their contents mean nothing.
  */
+import {
+  CODE, CONTEXTS, ENDED, RANGE, bit, direct, fail, finish, fresh, known, next, number, over, start, tree,
+} from "./range-decoder";
 
-const ENDED: i32 = 1;
-const ENDING: i32 = 2;
 const COUNT: i32 = 3;
 const POSITION: i32 = 4;
 const VALUE: i32 = 5;
 const EFFORT: i32 = 6;
 
-// Scratch: the decoder's registers, then contexts of 4 bytes (chance of a 1 in 1/65536, observations), then counts of
-// columns.
-const RANGE: usize = 0;
-const CODE: usize = 4;
-const NEXT: usize = 8;
-const END: usize = 12;
-const OVER: usize = 16;
-const CONTEXTS: usize = 64;
+// Scratch: what the range decoder keeps there (range-decoder.ts), then counts of columns.
 /** The most that one model has: bytes, 2073. */
 const MOST_CONTEXTS: usize = 2080;
 const COLUMNS: usize = CONTEXTS + 4 * MOST_CONTEXTS;
@@ -41,141 +32,10 @@ export function decode_scratch_bytes(cols: u32, srcBytes: u32): usize {
   return COLUMNS + 4 * (<usize>min<u64>(cols, most_cells(srcBytes)));
 }
 
-// The coder
-
-function start(s: usize, src: usize, bytes: u32): void {
-  store<u32>(s, 0xffffffff, RANGE);
-  store<u32>(s, <u32>src, NEXT);
-  store<u32>(s, <u32>src + bytes, END);
-  store<u32>(s, 0, OVER);
-  let code: u32 = 0;
-  for (let i = 0; i < 4; i++) code = (code << 8) | next(s);
-  store<u32>(s, code, CODE);
-}
-
-/** The next byte; zeros after the last, of which an encoder leaves out four at most. */
-// @ts-ignore: decorator
-@inline
-function next(s: usize): u32 {
-  const at = load<u32>(s, NEXT);
-  const end = load<u32>(s, END);
-  store<u32>(s, at + 1, NEXT);
-  if (at < end) return load<u8>(at);
-  if (at >= end + 4) store<u32>(s, 1, OVER);
-  return 0;
-}
-
-/** 0 where the section ends as an encoder ends it, else the fault. */
-function finish(s: usize, bytes: u32): i32 {
-  if (load<u32>(s, OVER)) return ENDED;
-  const end = load<u32>(s, END);
-  const rest = <i32>(end + 4 - load<u32>(s, NEXT));
-  const code = load<u32>(s, CODE);
-  const range = load<u32>(s, RANGE);
-  if (rest == 0 && code < range) return 0;
-  if (rest == 1) {
-    const window = (<u32>load<u8>(end - 1)) << 24;
-    const carries = <u64>code + (0x100000000 - <u64>window) < <u64>range;
-    if (window > 0 && code < 0x1000000 && code < range && !carries) return 0;
-  }
-  return ENDING;
-}
-
-/** The earlier of two faults: once the section has ended, what follows is no fault of its own. */
-function fail(s: usize, fault: i32): i32 {
-  return load<u32>(s, OVER) ? ENDED : fault;
-}
-
-function fresh(s: usize, count: u32): void {
-  for (let i: u32 = 0; i < count; i++) store<u32>(s + (i << 2), 32768, CONTEXTS);
-}
-
-/**
- * One bit under the adaptive context number `index`. Masks and not branches, for what is worth coding cannot be
- * predicted (measured: 17 % faster).
- */
-function bit(s: usize, index: u32): u32 {
-  const context = s + CONTEXTS + ((<usize>index) << 2);
-  const state = load<u32>(context);
-  const chance = state & 0xffff;
-  const seen = state >>> 16;
-  let range = load<u32>(s, RANGE);
-  let code = load<u32>(s, CODE);
-  const bound = (range >>> 16) * chance;
-  const zero = <u32>(code < bound) - 1; // all ones for a 0
-  code -= bound & zero;
-  range = bound + ((range - bound - bound) & zero);
-  // A chance of at least 256 leaves a range of at least 2^16: one byte brings it back.
-  if (range < 0x1000000) {
-    range <<= 8;
-    code = (code << 8) | next(s);
-  }
-  store<u32>(s, range, RANGE);
-  store<u32>(s, code, CODE);
-  const step = (((65536 - chance) & ~zero) | (chance & zero)) / (seen + 2);
-  const moved = <i32>(chance + ((step ^ zero) - zero));
-  store<u32>(context, <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 126)) << 16));
-  return zero + 1;
-}
-
-/** One bit whose chance of being 1 is chance / 65536. */
-// @ts-ignore: decorator
-@inline
-function known(s: usize, chance: u32): u32 {
-  let range = load<u32>(s, RANGE);
-  let code = load<u32>(s, CODE);
-  const bound = (range >>> 16) * chance;
-  const one = code < bound;
-  if (one) range = bound;
-  else {
-    code -= bound;
-    range -= bound;
-  }
-  while (range < 0x1000000) {
-    range <<= 8;
-    code = (code << 8) | next(s);
-  }
-  store<u32>(s, range, RANGE);
-  store<u32>(s, code, CODE);
-  return <u32>one;
-}
-
-/** `count` equiprobable bits. */
-function direct(s: usize, count: u32): u32 {
-  let range = load<u32>(s, RANGE) >>> count;
-  let code = load<u32>(s, CODE);
-  const value = min<u32>(code / range, (1 << count) - 1);
-  code -= value * range;
-  while (range < 0x1000000) {
-    range <<= 8;
-    code = (code << 8) | next(s);
-  }
-  store<u32>(s, range, RANGE);
-  store<u32>(s, code, CODE);
-  return value;
-}
-
-/** A whole number: src/codec/number.ts. `length` and `mantissa` are the first of its 32 and 256 contexts. */
-function number(s: usize, length: u32, mantissa: u32): u32 {
-  let n: u32 = 0;
-  while (n < 31 && bit(s, length + n)) n++;
-  let node: u32 = 1;
-  for (let depth: u32 = 0; depth < n; depth++) {
-    node = (node << 1) | bit(s, mantissa + 8 * n + (depth < 3 ? node : 0));
-  }
-  return node - 1;
-}
-
 // Elements of 1, 2, 4 or 8 bytes: src/codec/bytes.ts
 
 const NIBBLE: u32 = 2049;
 const LOWER: u32 = NIBBLE + 16;
-
-function tree(s: usize, base: u32, bits: u32): u32 {
-  let node: u32 = 1;
-  for (let i: u32 = 0; i < bits; i++) node = (node << 1) | bit(s, base + node);
-  return node - (1 << bits);
-}
 
 function bytes(s: usize, n: u32, width: u32, dst: usize, finite: bool): i32 {
   fresh(s, LOWER + 8);
@@ -192,7 +52,7 @@ function bytes(s: usize, n: u32, width: u32, dst: usize, finite: bool): i32 {
         store<u8>(dst + b, same ? (i == 0 ? 0 : load<u8>(dst + b - width)) : direct(s, 8));
       }
     }
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
   }
   return 0;
 }
@@ -230,7 +90,7 @@ function codes(s: usize, n: u32, q: usize): i32 {
     before = code(s, before);
     if (before == OUTSIDE) return fail(s, VALUE);
     store<i8>(q + i, before);
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
   }
   return 0;
 }
@@ -252,7 +112,7 @@ function positions(s: usize, rows: u32, cols: u32, nnz: u32, srcBytes: u32, rowP
   for (let r: u32 = 0; r < rows; r++) {
     const entries = number(s, ROW_LENGTH, ROW_MANTISSA);
     if (entries > cols || entries > nnz - total) return fail(s, COUNT);
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
     total += entries;
     store<u32>(rowPtr + ((<usize>r + 1) << 2), total);
     if (entries) busy++;
@@ -274,7 +134,7 @@ function by_gaps(s: usize, rows: u32, cols: u32, rowPtr: usize, col: usize): i32
       }
       store<u32>(col, column++);
     }
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
   }
   return 0;
 }
@@ -297,7 +157,7 @@ function by_cells(
     const set = SECOND_LENGTH + 32 * size(<u32>((before + before2 + 1) >>> 1));
     const entries = number(s, set, SECOND_MANTISSA);
     if (entries > busy || entries > nnz - total) return fail(s, COUNT);
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
     total += entries;
     store<u32>(columns + ((<usize>c) << 2), entries);
     if (entries) open++;
@@ -312,7 +172,7 @@ function by_cells(
     if (entries == 0) continue;
     if (entries > open) return fail(s, POSITION);
     open = row_by_cells(s, columns, entries, open, busy, nnz - first, col + ((<usize>first) << 2));
-    if (load<u32>(s, OVER)) return ENDED;
+    if (over(s)) return ENDED;
     busy--;
   }
   return 0;
@@ -374,7 +234,7 @@ function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usi
       if (before == OUTSIDE) return fail(s, VALUE);
       store<i8>(values + e, before);
       touching = column + 1;
-      if (load<u32>(s, OVER)) return ENDED;
+      if (over(s)) return ENDED;
     }
   }
   return 0;
@@ -401,7 +261,7 @@ export function decode_sparse(
   fault = int8 ? entry_codes(scratch, rows, rowPtr, col, values) : bytes(scratch, nnz, 4, values, true);
   if (fault) return fault;
   fault = scale_array(scratch, scales, scale);
-  return fault ? fault : finish(scratch, srcBytes);
+  return fault ? fault : finish(scratch);
 }
 
 /**
@@ -419,7 +279,7 @@ export function decode_int8(
   let fault = codes(scratch, n, q);
   if (fault) return fault;
   fault = scale_array(scratch, scales, scale);
-  return fault ? fault : finish(scratch, srcBytes);
+  return fault ? fault : finish(scratch);
 }
 
 /**
@@ -436,7 +296,7 @@ export function decode_bytes(
   assert((scratch & 3) == 0 && (width == 1 || width == 2 || width == 4 || width == 8));
   start(scratch, src, srcBytes);
   const fault = bytes(scratch, n, width, dst, finite);
-  return fault ? fault : finish(scratch, srcBytes);
+  return fault ? fault : finish(scratch);
 }
 
 /**
@@ -463,5 +323,5 @@ export function decode_factored(
   fault = codes(scratch, k * d, codebook);
   if (fault) return fault;
   fault = scale_array(scratch, 1, codebookScale);
-  return fault ? fault : finish(scratch, srcBytes);
+  return fault ? fault : finish(scratch);
 }

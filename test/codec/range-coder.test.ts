@@ -10,7 +10,9 @@ const steps = fc.array(
   fc.oneof(
     fc.tuple(fc.constant("bit" as const), fc.nat(3), fc.nat(1)),
     fc.tuple(fc.constant("known" as const), fc.constantFrom(1, 2, 255, 32768, 65000, 65535), fc.nat(1)),
-    fc.integer({ min: 1, max: 16 }).chain((count) => fc.tuple(fc.constant("direct" as const), fc.constant(count), fc.nat(2 ** count - 1))),
+    fc
+      .integer({ min: 1, max: 16 })
+      .chain((count) => fc.tuple(fc.constant("direct" as const), fc.constant(count), fc.nat(2 ** count - 1))),
   ),
   { maxLength: 300 },
 );
@@ -56,7 +58,7 @@ describe("range coder", () => {
     );
   });
 
-  test("no other bytes decode to the same decisions: not a prefix, not with a byte more, not with another last byte", () => {
+  test("no other bytes give the same decisions: no prefix, not with a byte more, not with another last byte", () => {
     fc.assert(
       fc.property(steps, fc.nat(255), (list, byte) => {
         const bytes = encode(list);

@@ -64,7 +64,20 @@ function byKernel(kernels: FullKernels, { shape, storage, bytes }: CodedWeight, 
       const [values, scale, scratch] = [room(isInt8 ? nnz : 4 * nnz), room(4 * scales), scratchOf(cols)];
       const src = source();
       const flag = isInt8 ? 1 : 0;
-      code = kernels.decode_sparse(rows, cols, nnz, src, bytes.length, rowPtr, col, values, scale, scales, flag, scratch);
+      code = kernels.decode_sparse(
+        rows,
+        cols,
+        nnz,
+        src,
+        bytes.length,
+        rowPtr,
+        col,
+        values,
+        scale,
+        scales,
+        flag,
+        scratch,
+      );
       break;
     }
     case "factored": {

@@ -99,7 +99,14 @@ describe("how small", () => {
     }
     const values = Int8Array.from(col, () => 1);
     const scale = Float32Array.of(1);
-    const bytes = codedBytes({ kind: "sparse", shape: [rows, cols], rowPtr, col: Uint32Array.from(col), values, scale });
+    const bytes = codedBytes({
+      kind: "sparse",
+      shape: [rows, cols],
+      rowPtr,
+      col: Uint32Array.from(col),
+      values,
+      scale,
+    });
     // The margins themselves cost about 5 bits a row and a column; the values, all alike, some 0.02 bits each.
     expect(8 * bytes).toBeLessThan(1.03 * bits + 5 * (rows + cols) + 0.05 * col.length);
     expect(8 * bytes).toBeGreaterThan(0.95 * bits);
@@ -137,14 +144,24 @@ describe("what is refused at the door", () => {
     const data = Float64Array.of(value);
     bad.push([`${value} in float64`, { kind: "dense", shape: [1], dtype: "float64", data }]);
     bad.push([`a scale of ${value}`, { ...int8([2, 2], 1), scale: Float32Array.of(1, value) }]);
-    bad.push([`${value} in sparse values`, { ...sparse([1, 2], 1, 1, { float: true }), values: Float32Array.of(1, value) }]);
-    bad.push([`${value} in masked values`, { kind: "masked", shape: [1], data: Float32Array.of(value), mask: Uint8Array.of(1) }]);
+    bad.push([
+      `${value} in sparse values`,
+      { ...sparse([1, 2], 1, 1, { float: true }), values: Float32Array.of(1, value) },
+    ]);
+    bad.push([
+      `${value} in masked values`,
+      { kind: "masked", shape: [1], data: Float32Array.of(value), mask: Uint8Array.of(1) },
+    ]);
     bad.push([`a codebook scale of ${value}`, { ...factored([4, 6], "rows", 3, 1), codebookScale: value }]);
   }
   for (const bits of [0x7c00, 0x7e00, 0xfc00]) {
-    bad.push([`float16 ${bits.toString(16)}`, { kind: "dense", shape: [1], dtype: "float16", data: Uint16Array.of(bits) }]);
+    bad.push([
+      `float16 ${bits.toString(16)}`,
+      { kind: "dense", shape: [1], dtype: "float16", data: Uint16Array.of(bits) },
+    ]);
   }
-  for (const scale of [0, -0, -1]) bad.push([`a scale of ${scale}`, { ...int8([2, 2], 1), scale: Float32Array.of(scale, 1) }]);
+  for (const scale of [0, -0, -1])
+    bad.push([`a scale of ${scale}`, { ...int8([2, 2], 1), scale: Float32Array.of(scale, 1) }]);
   bad.push(["a codebook scale that is no float32", { ...factored([4, 6], "rows", 3, 1), codebookScale: 0.1 }]);
 
   test.each(bad)("%s: RangeError that names the tensor", (_, weight) => {
@@ -160,7 +177,10 @@ describe("what is refused at the door", () => {
     ["row pointers that fall", { ...s, rowPtr: Uint32Array.of(0, 2, 1, s.col.length) }],
     ["row pointers that start late", { ...s, rowPtr: Uint32Array.of(1, 2, 3, s.col.length) }],
     ["a row too many", { ...s, rowPtr: Uint32Array.of(...s.rowPtr, s.col.length) }],
-    ["a column twice", { ...s, rowPtr: Uint32Array.of(0, 2, 2, 2), col: Uint32Array.of(1, 1), values: Int8Array.of(1, 1) }],
+    [
+      "a column twice",
+      { ...s, rowPtr: Uint32Array.of(0, 2, 2, 2), col: Uint32Array.of(1, 1), values: Int8Array.of(1, 1) },
+    ],
     ["a column outside", { ...s, rowPtr: Uint32Array.of(0, 1, 1, 1), col: Uint32Array.of(4), values: Int8Array.of(1) }],
     ["values missing", { ...s, values: s.values.slice(1) }],
     ["int8 values without a scale", { ...s, scale: undefined }],
@@ -183,11 +203,15 @@ describe("what is refused at the door", () => {
     const bytes = new Uint8Array(1024);
     const shape = [2 ** 14, 2 ** 17];
     for (const dtype of ["float32", "int8", "float64"] as DType[]) {
-      expect(() => decodeWeight({ kind: "coded", shape, storage: { kind: "dense", dtype }, bytes })).toThrow(FormatError);
+      expect(() => decodeWeight({ kind: "coded", shape, storage: { kind: "dense", dtype }, bytes })).toThrow(
+        FormatError,
+      );
     }
     const nnz = 2 ** 31;
     const storage = { kind: "sparse", nnz, values: "int8", scales: 1 } as const;
     expect(() => decodeWeight({ kind: "coded", shape, storage, bytes })).toThrow(/decisions/);
-    expect(() => decodeWeight({ kind: "coded", shape: [2 ** 31, 1], storage: { ...storage, nnz: 0 }, bytes })).toThrow(/decisions/);
+    expect(() => decodeWeight({ kind: "coded", shape: [2 ** 31, 1], storage: { ...storage, nnz: 0 }, bytes })).toThrow(
+      /decisions/,
+    );
   });
 });
