@@ -3,8 +3,8 @@
  * exactly rounded by IEEE 754. For schedules, rates and random numbers; arrays go through assembly/math.ts.
  */
 
-const ln2High = 6.93147180369123816490e-1;
-const ln2Low = 1.90821492927058770002e-10;
+const ln2High = 0.6931471803691238;
+const ln2Low = 1.9082149292705877e-10;
 
 /** 2^k for an integer k in -1074..1023, exact. */
 export function powerOfTwo(k: number): number {
@@ -39,11 +39,11 @@ export function log(x: number): number {
   if (x === Number.POSITIVE_INFINITY) return x;
   let k = 0;
   let m = x;
-  while (m > 1.4142135623730951) {
+  while (m > Math.SQRT2) {
     m *= 0.5;
     k++;
   }
-  while (m < 0.7071067811865476) {
+  while (m < Math.SQRT1_2) {
     m *= 2;
     k--;
   }
@@ -58,7 +58,7 @@ export function log(x: number): number {
 export function cosPi(t: number): number {
   if (t > 0.5) return -cosPi(1 - t);
   if (t > 0.25) return sinPi(0.5 - t);
-  const square = (Math.PI * t) * (Math.PI * t);
+  const square = Math.PI * t * (Math.PI * t);
   let sum = 1;
   for (let i = 16; i > 0; i -= 2) sum = 1 - (square / (i * (i - 1))) * sum;
   return sum;

@@ -1,5 +1,5 @@
-import { cosPi } from "./math.js";
 import { expected } from "./errors.js";
+import { cosPi } from "./math.js";
 
 /**
  * Sparsity over the steps of a run: data in, numbers out. In each cycle the sparsity stays at `from` for `warm` steps, rises to
@@ -87,7 +87,13 @@ export function oneShot(options: { sparsity: number; warm?: number; hold: number
 }
 
 /** Gradual magnitude pruning: one ramp. */
-export function gradual(options: { sparsity: number; from?: number; warm?: number; ramp: number; hold: number }): Schedule {
+export function gradual(options: {
+  sparsity: number;
+  from?: number;
+  warm?: number;
+  ramp: number;
+  hold: number;
+}): Schedule {
   return built([
     { from: options.from ?? 0, to: options.sparsity, warm: options.warm ?? 0, ramp: options.ramp, hold: options.hold },
   ]);
@@ -109,7 +115,8 @@ export function cyclical(options: {
 }): Schedule {
   const { cycles, sparsity, from = 0, drop = 0, targets, warm = 0, ramp, hold } = options;
   const wanted = (given: readonly number[], length: number, name: string) => {
-    if (given.length !== length) throw new RangeError(expected(`cyclical.${name}`, `${length} numbers`, `${given.length}`));
+    if (given.length !== length)
+      throw new RangeError(expected(`cyclical.${name}`, `${length} numbers`, `${given.length}`));
   };
   checkCycles("cyclical", cycles);
   if (targets) wanted(targets, cycles, "targets");
@@ -129,9 +136,7 @@ export function cyclical(options: {
 export function alternating(options: { cycles: number; sparsity: number; dense: number; sparse: number }): Schedule {
   const { cycles, sparsity, dense, sparse } = options;
   checkCycles("alternating", cycles);
-  return built(
-    Array.from({ length: cycles }, () => ({ from: 0, to: sparsity, warm: dense, ramp: 0, hold: sparse })),
-  );
+  return built(Array.from({ length: cycles }, () => ({ from: 0, to: sparsity, warm: dense, ramp: 0, hold: sparse })));
 }
 
 /** DSD (S. Han et al., 2016): dense, sparse, dense again; ends dense. */
@@ -169,6 +174,25 @@ export type Rate =
       /** Steps of linear warm-up at the start of each period. */
       readonly warm?: number;
     };
+
+/** @throws RangeError where a rate is negative or not a number, or a period has no steps */
+export function checkRate(rate: Rate): void {
+  const rates = typeof rate === "number" ? { rate } : { "rate.from": rate.from, "rate.to": rate.to };
+  for (const [where, value] of Object.entries(rates)) {
+    if (!(value >= 0 && Number.isFinite(value)))
+      throw new RangeError(expected(where, "a rate of 0 or more", `${value}`));
+  }
+  if (typeof rate === "number") return;
+  for (const [where, value] of [
+    ["rate.warm", rate.warm ?? 0] as const,
+    ...rate.periods.map((p) => ["rate.periods", p] as const),
+  ]) {
+    const least = where === "rate.warm" ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(expected(where, `a number of steps of at least ${least}`, `${value}`));
+    }
+  }
+}
 
 /** to + (from - to) (1 + cos(pi t / T)) / 2. I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", 2017. */
 export function rateAt(rate: Rate, step: number): number {

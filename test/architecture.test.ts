@@ -93,14 +93,9 @@ describe("the law itself", () => {
   });
 
   test("rooms of files", () => {
-    expect(["src/math.ts", "src/index.ts", "src/ops/op.ts", "assembly/run.ts", "src/base/x.ts", "src/x.ts"].map(roomOf)).toEqual([
-      "base",
-      "index",
-      "ops",
-      "assembly",
-      undefined,
-      undefined,
-    ]);
+    expect(
+      ["src/math.ts", "src/index.ts", "src/ops/op.ts", "assembly/run.ts", "src/base/x.ts", "src/x.ts"].map(roomOf),
+    ).toEqual(["base", "index", "ops", "assembly", undefined, undefined]);
   });
 
   test.each([

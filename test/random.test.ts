@@ -39,10 +39,14 @@ describe("Random", () => {
 
   test("golden numbers: these never change, whatever the engine", () => {
     const random = new Random(42);
-    expect([random.next(), random.next(), random.next(), random.next()]).toEqual([660444221, 3652823732, 77672526, 910233633]);
+    expect([random.next(), random.next(), random.next(), random.next()]).toEqual([
+      660444221, 3652823732, 77672526, 910233633,
+    ]);
     expect([random.uniform(), random.uniform()]).toEqual([0.5348906284198165, 0.8815137383062392]);
     expect([random.integer(10), random.integer(1000), random.integer(2 ** 32)]).toEqual([4, 476, 2460634111]);
-    expect([random.normal(), random.normal(), random.normal()]).toEqual([0.889302794744744, -0.6148292847000871, 0.3114096076062067]);
+    expect([random.normal(), random.normal(), random.normal()]).toEqual([
+      0.889302794744744, -0.6148292847000871, 0.3114096076062067,
+    ]);
     expect([...random.shuffle(Uint32Array.from({ length: 8 }, (_, i) => i))]).toEqual([1, 5, 0, 2, 3, 4, 7, 6]);
   });
 

@@ -31,8 +31,8 @@ describe("sparsityAt", () => {
   test("test vectors of docs/methods.md: cubic, ramp of 8", () => {
     const both = cyclical({ cycles: 2, sparsity: 0.9, drop: 0.45, ramp: 8, hold: 1 });
     expect(rounded(levels(both))).toEqual([
-      0, 0.2971, 0.5203, 0.6803, 0.7875, 0.8525, 0.8859, 0.8982, 0.9,
-      0.45, 0.5985, 0.7102, 0.7901, 0.8438, 0.8763, 0.893, 0.8991, 0.9,
+      0, 0.2971, 0.5203, 0.6803, 0.7875, 0.8525, 0.8859, 0.8982, 0.9, 0.45, 0.5985, 0.7102, 0.7901, 0.8438, 0.8763,
+      0.893, 0.8991, 0.9,
     ]);
   });
 
@@ -51,14 +51,23 @@ describe("sparsityAt", () => {
   });
 
   test("never falls inside a cycle and never leaves from..to", () => {
-    const schedule = cyclical({ cycles: 4, sparsity: 0.97, from: 0.1, drop: [0, 0.5, 0.9], warm: 2, ramp: 13, hold: 4 });
+    const schedule = cyclical({
+      cycles: 4,
+      sparsity: 0.97,
+      from: 0.1,
+      drop: [0, 0.5, 0.9],
+      warm: 2,
+      ramp: 13,
+      hold: 4,
+    });
     for (let step = 1; step < scheduleLength(schedule); step++) {
       const { cycle } = phaseAt(schedule, step);
       const { from, to } = schedule.cycles[cycle];
       const now = sparsityAt(schedule, step);
       expect(now).toBeGreaterThanOrEqual(from - 1e-15);
       expect(now).toBeLessThanOrEqual(to);
-      if (phaseAt(schedule, step - 1).cycle === cycle) expect(now).toBeGreaterThanOrEqual(sparsityAt(schedule, step - 1));
+      if (phaseAt(schedule, step - 1).cycle === cycle)
+        expect(now).toBeGreaterThanOrEqual(sparsityAt(schedule, step - 1));
       else expect(now).toBeCloseTo(from, 15);
     }
   });
@@ -71,7 +80,16 @@ describe("phaseAt", () => {
     const schedule = cyclical({ cycles: 2, sparsity: 0.5, warm: 1, ramp: 2, hold: 1 });
     const phases = Array.from({ length: 10 }, (_, step) => phaseAt(schedule, step));
     expect(phases.map(({ cycle, name, step }) => `${cycle} ${name} ${step}`)).toEqual([
-      "0 warm 0", "0 ramp 1", "0 ramp 2", "0 hold 3", "1 warm 0", "1 ramp 1", "1 ramp 2", "1 hold 3", "1 frozen 0", "1 frozen 1",
+      "0 warm 0",
+      "0 ramp 1",
+      "0 ramp 2",
+      "0 hold 3",
+      "1 warm 0",
+      "1 ramp 1",
+      "1 ramp 2",
+      "1 hold 3",
+      "1 frozen 0",
+      "1 frozen 1",
     ]);
   });
 
@@ -95,7 +113,9 @@ describe("builders", () => {
   });
 
   test("gradual", () => {
-    expect(gradual({ sparsity: 0.9, ramp: 8, hold: 1 }).cycles).toEqual([{ from: 0, to: 0.9, warm: 0, ramp: 8, hold: 1 }]);
+    expect(gradual({ sparsity: 0.9, ramp: 8, hold: 1 }).cycles).toEqual([
+      { from: 0, to: 0.9, warm: 0, ramp: 8, hold: 1 },
+    ]);
   });
 
   test("cyclical with one drop, a drop for each, and targets", () => {
@@ -105,7 +125,11 @@ describe("builders", () => {
       { from: 0.4, to: 0.9, warm: 1, ramp: 2, hold: 3 },
     ]);
     const varied = cyclical({ cycles: 3, sparsity: 0.9, drop: [0.2, 0.3], targets: [0.5, 0.7, 0.9], ramp: 1, hold: 1 });
-    expect(varied.cycles.map(({ from, to }) => [from, to])).toEqual([[0, 0.5], [0.2, 0.7], [0.3, 0.9]]);
+    expect(varied.cycles.map(({ from, to }) => [from, to])).toEqual([
+      [0, 0.5],
+      [0.2, 0.7],
+      [0.3, 0.9],
+    ]);
     expect(cyclical({ cycles: 1, sparsity: 0.9, drop: [], ramp: 1, hold: 0 }).cycles).toHaveLength(1);
   });
 
@@ -150,12 +174,19 @@ describe("what is out of range", () => {
   });
 
   test("the ends of the range are inside", () => {
-    checkSchedule({ cycles: [{ from: 0, to: 1, warm: 0, ramp: 0, hold: 1 }, { from: 1, to: 0, warm: 1, ramp: 0, hold: 0 }] });
+    checkSchedule({
+      cycles: [
+        { from: 0, to: 1, warm: 0, ramp: 0, hold: 1 },
+        { from: 1, to: 0, warm: 1, ramp: 0, hold: 0 },
+      ],
+    });
   });
 
   test("builders say what was wrong", () => {
     expect(message(() => oneShot({ sparsity: 2, hold: 1 }))).toMatch(/^schedule\.cycles\[0\]\.to: expected /);
-    expect(message(() => gradual({ sparsity: 0.5, ramp: -1, hold: 1 }))).toMatch(/^schedule\.cycles\[0\]\.ramp: expected /);
+    expect(message(() => gradual({ sparsity: 0.5, ramp: -1, hold: 1 }))).toMatch(
+      /^schedule\.cycles\[0\]\.ramp: expected /,
+    );
     expect(message(() => cyclical({ cycles: 2, sparsity: 0.5, targets: [0.5], ramp: 1, hold: 1 }))).toBe(
       "cyclical.targets: expected 2 numbers, got 1",
     );

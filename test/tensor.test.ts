@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { arrayFromBytes, bytesPerElement, createArray, type DType, dtypes, holds, type TypedArray } from "../src/dtype.js";
+import {
+  arrayFromBytes,
+  bytesPerElement,
+  createArray,
+  type DType,
+  dtypes,
+  holds,
+  type TypedArray,
+} from "../src/dtype.js";
 import {
   CoppiceError,
   DivergedError,
@@ -30,7 +38,10 @@ describe("sizeOf", () => {
     [[2 ** 53], `shape: expected non-negative integers, got [${2 ** 53}]`],
     [[1e308, 2], "shape: expected non-negative integers, got [1e+308, 2]"],
     [["3" as unknown as number], "shape: expected non-negative integers, got [3]"],
-    [[4194305, 4194305, 211106198978564], "shape: expected fewer than 2^53 elements, got [4194305, 4194305, 211106198978564]"],
+    [
+      [4194305, 4194305, 211106198978564],
+      "shape: expected fewer than 2^53 elements, got [4194305, 4194305, 211106198978564]",
+    ],
     [[2 ** 26, 2 ** 27], `shape: expected fewer than 2^53 elements, got [${2 ** 26}, ${2 ** 27}]`],
   ])("%j is refused", (shape, message) => {
     expect(() => sizeOf(shape)).toThrow(RangeError);
@@ -54,7 +65,14 @@ test("shapes are compared and shown", () => {
 
 test("nameOf names anything", () => {
   expect([null, undefined, 1, "a", [], new Float32Array(1), Object.create(null), Symbol("x")].map(nameOf)).toEqual([
-    "null", "undefined", "Number", "String", "Array", "Float32Array", "object", "Symbol",
+    "null",
+    "undefined",
+    "Number",
+    "String",
+    "Array",
+    "Float32Array",
+    "object",
+    "Symbol",
   ]);
 });
 
@@ -63,7 +81,8 @@ describe("checkTensor", () => {
     checkTensor("x", { dtype: "float32", shape: [2, 3], data: new Float32Array(6) });
     checkTensor("x", { dtype: "float16", shape: [], data: new Uint16Array(1) });
     checkTensor("x", { dtype: "int64", shape: [0], data: new BigInt64Array(0) });
-    const wrong = (dtype: DType, shape: number[], data: unknown) => () => checkTensor("x", { dtype, shape, data: data as TypedArray });
+    const wrong = (dtype: DType, shape: number[], data: unknown) => () =>
+      checkTensor("x", { dtype, shape, data: data as TypedArray });
     expect(wrong("float32", [2], new Float64Array(2))).toThrow(
       new ShapeError("x: expected data that holds float32, got Float64Array"),
     );
@@ -78,7 +97,18 @@ describe("checkTensor", () => {
 
 describe("dtypes", () => {
   const bytes: Record<DType, number> = {
-    float32: 4, float16: 2, float64: 8, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4, int64: 8, uint64: 8, bool: 1,
+    float32: 4,
+    float16: 2,
+    float64: 8,
+    int8: 1,
+    uint8: 1,
+    int16: 2,
+    uint16: 2,
+    int32: 4,
+    uint32: 4,
+    int64: 8,
+    uint64: 8,
+    bool: 1,
   };
 
   test("are these, with these sizes", () => {
@@ -95,7 +125,9 @@ describe("dtypes", () => {
     const pool = Uint8Array.from({ length: 40 }, (_, i) => i);
     const read = arrayFromBytes(dtype, pool.subarray(3, 3 + 3 * bytes[dtype]));
     expect(holds(dtype, read)).toBe(true);
-    expect([...new Uint8Array(read.buffer, read.byteOffset, read.byteLength)]).toEqual([...pool.subarray(3, 3 + 3 * bytes[dtype])]);
+    expect([...new Uint8Array(read.buffer, read.byteOffset, read.byteLength)]).toEqual([
+      ...pool.subarray(3, 3 + 3 * bytes[dtype]),
+    ]);
     pool.fill(255);
     expect(new Uint8Array(read.buffer)[0]).toBe(3);
   });

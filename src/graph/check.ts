@@ -54,7 +54,7 @@ export function checkWeight(name: string, weight: Weight): void {
   };
   const scales = (given: Float32Array) => {
     if (given.length !== 1) length("scales", given.length, rows);
-    finite(where, given);
+    positive(where, given);
   };
   switch (weight.kind) {
     case "dense":
@@ -94,8 +94,8 @@ export function checkWeight(name: string, weight: Weight): void {
       length("codes", weight.codes.length, weight.col.length);
       length("scales of atoms", weight.codeScale.length, k);
       length("values of the codebook", weight.codebook.length, k * d);
-      finite(where, weight.codeScale);
-      finite(where, [weight.codebookScale]);
+      positive(where, weight.codeScale);
+      positive(where, [weight.codebookScale]);
       return;
     }
     case "coded":
@@ -115,6 +115,15 @@ function sizeIn(where: string, shape: readonly number[]): number {
 function finite(where: string, values: ArrayLike<number>): void {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) throw new FormatError(expected(where, "finite numbers", `${values[i]} at ${i}`));
+  }
+}
+
+/** A scale is a finite number above 0, also where all it scales is zero. */
+function positive(where: string, scales: ArrayLike<number>): void {
+  for (let i = 0; i < scales.length; i++) {
+    if (!(scales[i] > 0 && scales[i] < Number.POSITIVE_INFINITY)) {
+      throw new FormatError(expected(where, "scales above 0", `${scales[i]} at ${i}`));
+    }
   }
 }
 

@@ -47,13 +47,13 @@ function foldNorms(graph: Graph): Graph {
       (conv.inputs[2] && (!bias || bias.kind === "coded"))
     )
       continue;
-    if (norm.outputs.length !== 1 || norm.attributes.training_mode) continue;
+    if (fixed.length !== 4 || norm.outputs.length !== 1 || norm.attributes.training_mode) continue;
     const [gamma, beta, mean, variance] = fixed.map((weight) => denseOf(weight as PlainWeight));
     const { rows, cols } = matrixOf(kernel.shape);
-    // A wrong length is left for the check of shapes to report.
-    if ([gamma, beta, mean, variance].some((values) => values.length !== rows)) continue;
     const values = denseOf(kernel);
     const before = bias ? denseOf(bias as PlainWeight) : new Float32Array(rows);
+    // A wrong length is left for the check of shapes to report.
+    if ([gamma, beta, mean, variance, before].some((given) => given.length !== rows)) continue;
     const shift = new Float32Array(rows);
     const epsilon = number(norm, "epsilon", 1e-5);
     for (let r = 0; r < rows; r++) {

@@ -37,7 +37,8 @@ export class Model {
       if (dtype !== "float32") throw new UnsupportedError(expected(`value ${name}`, "float32", dtype));
     }
     for (const { name } of graph.outputs) {
-      if (graph.weights.has(name)) throw new UnsupportedError(expected(`output ${name}`, "a computed value", "a weight"));
+      if (graph.weights.has(name))
+        throw new UnsupportedError(expected(`output ${name}`, "a computed value", "a weight"));
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;

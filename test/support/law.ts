@@ -33,14 +33,33 @@ export const law: Readonly<Record<string, Room>> = {
     outside: [/^#kernels\/full$/],
   },
   index: {
-    what: "the platform-free public surface of \".\"",
+    what: 'the platform-free public surface of "."',
     from: ["base", "runtime", "formats/container/read", "graph:types"],
     outside: [/^#kernels\/run$/],
   },
-  entry: { what: "one file per family of JavaScript runtimes", from: ["index", "kernels", "entry", "wasm"], outside: [/^node:/] },
+  entry: {
+    what: "one file per family of JavaScript runtimes",
+    from: ["index", "kernels", "entry", "wasm"],
+    outside: [/^node:/],
+  },
   cli: {
     what: "the only room with console, argv, files written",
-    from: [...base, "base", "codec", "graph", "kernels", "ops", "formats", "passes", "runtime", "compress", "train", "index", "entry", "cli"],
+    from: [
+      ...base,
+      "base",
+      "codec",
+      "graph",
+      "kernels",
+      "ops",
+      "formats",
+      "passes",
+      "runtime",
+      "compress",
+      "train",
+      "index",
+      "entry",
+      "cli",
+    ],
     outside: [/^node:/, /^#kernels\//, /^[a-z@]/],
   },
   assembly: { what: "compiled apart by asc, imports only itself", from: ["assembly"] },
@@ -75,7 +94,8 @@ export function code(text: string, strings = false): string {
   };
   const template = () => {
     let j = i;
-    while (j < text.length && text[j] !== "`" && !(text[j] === "$" && text[j + 1] === "{")) j += text[j] === "\\" ? 2 : 1;
+    while (j < text.length && text[j] !== "`" && !(text[j] === "$" && text[j + 1] === "{"))
+      j += text[j] === "\\" ? 2 : 1;
     skipTo(Math.min(j, text.length), strings);
     if (text[i] === "`") skipTo(i + 1, true);
     else {
@@ -91,7 +111,7 @@ export function code(text: string, strings = false): string {
     } else if (char === "/" && text[i + 1] === "*") {
       const end = text.indexOf("*/", i + 2);
       skipTo(end < 0 ? text.length : end + 2, false);
-    } else if (char === "/" && /[(=,:?&|!\[]\s*$|\breturn\s*$/.test(out.slice(-20))) {
+    } else if (char === "/" && /[(=,:?&|![]\s*$|\breturn\s*$/.test(out.slice(-20))) {
       const [literal] = /^\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\//.exec(text.slice(i)) ?? ["/"];
       skipTo(i + literal.length, strings);
     } else if (char === '"' || char === "'") {
@@ -123,7 +143,11 @@ export function importsOf(text: string): Import[] {
   for (const [, kind, clause, specifier] of source.matchAll(
     /(?<=^|[\n;}])\s*(import|export)\b([^;"'`=]*?)\bfrom\s*["']([^"']+)["']/g,
   )) {
-    const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1].split(",").map((name) => name.trim()).filter(Boolean);
+    const names = /^\s*\{([^}]*)\}\s*$/
+      .exec(clause)?.[1]
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean);
     const allTypes = names !== undefined && names.length > 0 && names.every((name) => name.startsWith("type "));
     found.push({ specifier, typeOnly: /^\s+type\b(?!\s*,|\s+from)/.test(clause) || (kind !== "" && allTypes) });
   }

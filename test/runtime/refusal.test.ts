@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import { decodeWeight } from "../../src/codec/weight.js";
+import { FormatError, ShapeError, UnsupportedError } from "../../src/errors.js";
+import { GraphBuilder } from "../../src/graph/build.js";
+import type { Graph } from "../../src/graph/graph.js";
+import type { Weight } from "../../src/graph/weight.js";
+import { Model } from "../../src/runtime/session.js";
+import { normals } from "../support/kernels.js";
+import { fed, network, runModule, storages, thrown, withWeights } from "../support/network.js";
+
+describe("what a graph may not hold", () => {
+  const graph = network("Gemm", [3], [4], { transB: 1 }, [4, 3]);
+  const refusal = (g: Graph) => thrown(() => new Model(g, runModule));
+
+  test.each(storages([4, 3]).filter(([, weight]) => weight.kind !== "coded"))(
+    "a number that is none in a weight: %s",
+    (name, weight) => {
+      const broken = {
+        dense: () => ({
+          ...weight,
+          data:
+            weight.kind === "dense" && weight.dtype === "float16"
+              ? new Uint16Array(12).fill(0x7e00)
+              : new Float32Array(12).fill(Number.NaN),
+        }),
+        masked: () => ({ ...weight, data: new Float32Array(12).fill(Number.NaN) }),
+        int8: () => ({ ...weight, scale: Float32Array.of(Number.NaN) }),
+        sparse: () => {
+          if (weight.kind !== "sparse") throw new Error();
+          if (weight.scale) return { ...weight, scale: Float32Array.of(Number.NaN) };
+          return { ...weight, values: weight.values.map(() => Number.NaN) };
+        },
+        factored: () => ({ ...weight, codebookScale: Number.NaN }),
+        coded: () => weight,
+      }[weight.kind]() as Weight;
+      if (broken.kind === "sparse" && broken.values.length === 0) return;
+      const scaled = !["dense", "masked"].includes(weight.kind) && name !== "sparse f32";
+      expect(refusal(withWeights(graph, [["w", broken]]))).toEqual(
+        new FormatError(`weight w: expected ${scaled ? "scales above 0" : "finite numbers"}, got NaN at 0`),
+      );
+    },
+  );
+
+  test.each(storages([4, 3]).filter(([name]) => name.startsWith("coded")))("damaged bytes: %s", (_name, weight) => {
+    if (weight.kind !== "coded") return;
+    const damaged = Array.from(weight.bytes, (_, i) => weight.bytes.slice(0, i));
+    damaged.push(Uint8Array.of(...weight.bytes, 0));
+    let refused = 0;
+    for (const bytes of damaged) {
+      // Some cuts are sound codes of other values (a file's checksum tells): both decoders must judge alike.
+      const errors = [
+        () => decodeWeight({ ...weight, bytes }),
+        () => new Model(withWeights(graph, [["w", { ...weight, bytes }]]), runModule),
+      ].map((load) => {
+        try {
+          load();
+          return undefined;
+        } catch (error) {
+          return error;
+        }
+      });
+      expect(errors[1] === undefined).toBe(errors[0] === undefined);
+      if (errors[1] === undefined) continue;
+      expect(errors[1]).toBeInstanceOf(FormatError);
+      expect((errors[1] as Error).message).toMatch(/^weight w: expected .*, got /);
+      refused++;
+    }
+    expect(refused).toBeGreaterThan(damaged.length / 2);
+  });
+
+  test("operators, attributes, types and outputs that are not run here", () => {
+    const node = graph.nodes[0];
+    expect(refusal({ ...graph, nodes: [{ ...node, op: "Tanh" }] })).toEqual(
+      new UnsupportedError("node gemm1: expected an operator that runs here, got Tanh"),
+    );
+    expect(refusal({ ...graph, nodes: [{ ...node, attributes: { transA: 1 } }] })).toEqual(
+      new UnsupportedError("gemm1 (Gemm): expected transA = 0, got 1"),
+    );
+    expect(refusal({ ...graph, inputs: [{ ...graph.inputs[0], dtype: "int8" }] })).toEqual(
+      new UnsupportedError("value x: expected float32, got int8"),
+    );
+    expect(refusal({ ...graph, outputs: [{ ...graph.outputs[0], dtype: "float16" }] })).toEqual(
+      new UnsupportedError("value y: expected float32, got float16"),
+    );
+    expect(refusal({ ...graph, outputs: [...graph.outputs, { name: "w", dtype: "float32", shape: [4, 3] }] })).toEqual(
+      new UnsupportedError("output w: expected a computed value, got a weight"),
+    );
+    expect(
+      refusal(withWeights(graph, [["w", { kind: "dense", shape: [4, 3], dtype: "int32", data: new Int32Array(12) }]])),
+    ).toEqual(new UnsupportedError("weight w: expected float32 or float16 values, got int32"));
+    expect(refusal({ ...graph, nodes: [{ ...node, inputs: ["q", "w"] }] })).toEqual(
+      new FormatError('node gemm1: expected inputs made before it, got "q"'),
+    );
+  });
+
+  test("weights that must be known but are computed", () => {
+    const b = new GraphBuilder("g");
+    const x = b.input("x", ["N", 3]);
+    const bias = b.input("bias", [4]);
+    b.output("y", ["N", 4], b.node("Gemm", [x, b.weight("w", [4, 3], normals(12, 1)), bias], { transB: 1 }, "product"));
+    expect(refusal(b.build())).toEqual(
+      new UnsupportedError('node product (Gemm): expected a weight "bias", got a computed value'),
+    );
+    const c = new GraphBuilder("g");
+    const image = c.input("x", ["N", 3, 2, 2]);
+    const gamma = c.input("gamma", [3]);
+    const rest = ["beta", "mean", "variance"].map((name) => c.weight(name, [3], new Float32Array(3)));
+    c.output("y", ["N", 3, 2, 2], c.node("BatchNormalization", [image, gamma, ...rest], {}, "norm"));
+    expect(refusal(c.build())).toEqual(
+      new UnsupportedError('node norm (BatchNormalization): expected a weight "gamma", got a computed value'),
+    );
+  });
+
+  test.each([
+    ["Conv", { group: 3 }, [6, 1, 3, 3], ShapeError],
+    ["Conv", {}, [6, 2, 3, 3], ShapeError],
+    ["Conv", {}, [6, 9], ShapeError],
+    ["Gemm", {}, [3], ShapeError],
+  ] as const)("%s %o with a weight of %j: at the latest when it is run", (op, attributes, shape, error) => {
+    const g = network(op, [1, 5, 5], [6, 3, 3], attributes, shape);
+    expect(() => new Model(g, runModule).run({ x: fed([1, 1, 5, 5], 1) })).toThrow(error);
+  });
+
+  test("normalization statistics that do not fit each other", () => {
+    const c = new GraphBuilder("g");
+    const image = c.input("x", ["N", 3, 2, 2]);
+    const sizes = [3000, 3, 3, 3];
+    const fixed = ["gamma", "beta", "mean", "variance"].map((name, i) =>
+      c.weight(name, [sizes[i]], new Float32Array(sizes[i])),
+    );
+    c.output("y", ["N", 3, 2, 2], c.node("BatchNormalization", [image, ...fixed], {}, "norm"));
+    expect(refusal(c.build())).toEqual(
+      new ShapeError("norm (BatchNormalization) input 2: expected 3000 values, got [3]"),
+    );
+  });
+});

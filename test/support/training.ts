@@ -1,0 +1,106 @@
+// One step of plain descent gives a gradient: w' = w - g. What it is held against is the twin's, by central differences.
+import { expect } from "vitest";
+import { toDense } from "../../src/graph/dense.js";
+import type { Graph } from "../../src/graph/graph.js";
+import type { Weight } from "../../src/graph/weight.js";
+import { type Batch, type Fit, type FitOptions, fit, type StepReport } from "../../src/train/fit.js";
+import type { Loss, Target } from "../../src/train/loss.js";
+import { runReference } from "../reference/network.js";
+import { type Fed, fullModule } from "./network.js";
+
+/** Plain descent with rate 1: a weight changes by minus its gradient. */
+export const descent = { optimizer: { kind: "sgd", momentum: 0 }, rate: 1, module: fullModule } as const;
+
+/** Runs to the end of the data. `each` is called after every step, with the graph as it stands. */
+export async function train(
+  graph: Graph,
+  options: FitOptions,
+  each: (report: StepReport, graph: Graph) => void = () => {},
+): Promise<{ graph: Graph; reports: StepReport[]; fit: Fit }> {
+  const run = fit(graph, options);
+  const reports: StepReport[] = [];
+  for await (const report of run) {
+    reports.push(report);
+    each(report, run.graph());
+  }
+  return { graph: run.graph(), reports, fit: run };
+}
+
+export function batch(inputs: Record<string, Fed>, target: Target): Batch {
+  const tensors = Object.entries(inputs).map(
+    ([name, { shape, data }]) => [name, { dtype: "float32", shape, data }] as const,
+  );
+  return { inputs: Object.fromEntries(tensors), target };
+}
+
+/** The loss of the twin, in f64. */
+export function twinLoss(
+  graph: Graph,
+  { inputs, target }: Batch,
+  loss: Loss,
+  weights?: ReadonlyMap<string, ArrayLike<number>>,
+): number {
+  const fed = Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+  );
+  const { shape, data } = runReference(graph, fed, weights).get(graph.outputs[0].name)!;
+  if (loss === "meanSquaredError") return data.reduce((sum, v, i) => sum + (v - target[i]) ** 2, 0) / data.length;
+  const [rows, classes] = shape;
+  let sum = 0;
+  for (let r = 0; r < rows; r++) {
+    const row = data.subarray(r * classes, (r + 1) * classes);
+    const most = Math.max(...row);
+    sum += most + Math.log(row.reduce((total, v) => total + Math.exp(v - most), 0)) - row[target[r]];
+  }
+  return sum / rows;
+}
+
+/** Central differences of `loss` with respect to `values`, which are moved in place and put back. */
+export function differences(values: Float64Array, loss: () => number, step = 1e-5): Float64Array {
+  return Float64Array.from(values, (value, i) => {
+    values[i] = value + step;
+    const above = loss();
+    values[i] = value - step;
+    const below = loss();
+    values[i] = value;
+    return (above - below) / (2 * step);
+  });
+}
+
+/** Gradient of the twin's loss with respect to a weight's values; `at` replaces the weights of the graph. */
+export function twinGradient(
+  graph: Graph,
+  data: Batch,
+  loss: Loss,
+  name: string,
+  at?: ReadonlyMap<string, ArrayLike<number>>,
+): Float64Array {
+  const values = Float64Array.from(at?.get(name) ?? toDense(graph.weights.get(name)!));
+  const weights = new Map<string, ArrayLike<number>>(at).set(name, values);
+  return differences(values, () => twinLoss(graph, data, loss, weights));
+}
+
+/** The stored values, those of pruned weights too. */
+export function valuesOf(weight: Weight): Float32Array {
+  return weight.kind === "masked" ? weight.data : toDense(weight);
+}
+
+/** The gradient of every weight by one step of descent, against the twin's. */
+export async function expectGradients(graph: Graph, data: Batch, loss: Loss, tolerance = 2e-5): Promise<void> {
+  const { graph: after, reports } = await train(graph, { ...descent, data: [data], loss });
+  const wanted = twinLoss(graph, data, loss);
+  expect(Math.abs(reports[0].loss - wanted)).toBeLessThan(tolerance * (1 + Math.abs(wanted)));
+  for (const [name, weight] of graph.weights) {
+    const before = toDense(weight);
+    const moved = toDense(after.weights.get(name)!);
+    const gradient = twinGradient(graph, data, loss, name);
+    const largest = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+    expect(largest, `${name} has a gradient`).toBeGreaterThan(1e-6);
+    for (const [i, g] of gradient.entries()) {
+      const error = Math.abs(before[i] - moved[i] - g);
+      const limit = tolerance * largest + 2 ** -23 * (Math.abs(before[i]) + Math.abs(moved[i]));
+      if (!(error <= limit))
+        throw new Error(`${graph.name}, d ${name}[${i}]: expected ${g} within ${limit}, got ${before[i] - moved[i]}`);
+    }
+  }
+}
