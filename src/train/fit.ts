@@ -7,8 +7,18 @@ import type { Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
 import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
+import { fold } from "../passes/fold.js";
 import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
-import { checkSchedule, type Phase, phaseAt, type Rate, rateAt, type Schedule, sparsityAt } from "../schedule.js";
+import {
+  checkRate,
+  checkSchedule,
+  type Phase,
+  phaseAt,
+  type Rate,
+  rateAt,
+  type Schedule,
+  sparsityAt,
+} from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
 import { bindLoss, type Loss, type Target } from "./loss.js";
@@ -68,13 +78,15 @@ export interface Fit extends AsyncIterable<StepReport> {
 
 /**
  * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
- * quantization. Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
- * @throws RangeError for a schedule out of range; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
+ * quantization. Norms with stored statistics are folded into the weights before them. Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
+ * @throws RangeError for a schedule or rate out of range; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
  * where the loss is no longer a number
  */
-export function fit(graph: Graph, options: FitOptions): Fit {
-  checkGraph(graph);
+export function fit(given: Graph, options: FitOptions): Fit {
+  checkGraph(given);
   if (options.schedule) checkSchedule(options.schedule);
+  checkRate(options.rate);
+  const graph = fold(given);
   let current: () => Graph = () => graph;
   return {
     graph: () => current(),
@@ -125,7 +137,7 @@ class Training {
     const allowed = options.prunable ?? (() => true);
     const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
-      if (weight.kind === "dense" && weight.dtype !== "float32") continue;
+      if (weight.kind === "dense" && weight.dtype !== "float32" && weight.dtype !== "float16") continue;
       const prunable = options.schedule !== undefined && weight.shape.length > 1 && allowed(name);
       const parameter = createParameter(engine, name, weight, prunable);
       this.#parameters.set(name, parameter);
