@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Choice, compress, type Recipe, type WeightReport } from "../compress/index.js";
-import { writeContainer } from "../formats/container/index.js";
+import { readContainer, writeContainer } from "../formats/container/index.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount } from "../graph/graph.js";
-import { loadModel } from "../index.js";
+import { byteLength } from "../graph/storage.js";
+import { type LoadOptions, loadModel } from "../index.js";
 import { sizeOf } from "../tensor.js";
 import { batches, cyclical, type FitOptions, fit, type Rate, type Schedule } from "../train/index.js";
 import { type Figures, summary } from "./figures.js";
@@ -36,19 +37,19 @@ interface Plan {
   readonly settle: number;
   readonly tune: number;
 }
-const whole: Plan = { images: 55000, dense: 2400, warm: 100, ramp: 400, hold: 300, settle: 600, tune: 1200 };
+const whole: Plan = { images: 55000, dense: 1500, warm: 60, ramp: 340, hold: 250, settle: 650, tune: 1150 };
 const quick: Plan = { images: 10000, dense: 600, warm: 20, ramp: 120, hold: 80, settle: 160, tune: 300 };
 
 /** Sparsity at the top of each cycle, and what the next falls back to. */
-const peaks = [0.95, 0.975, 0.986];
+const peaks = [0.95, 0.97, 0.984];
 const drops = [0.8, 0.9];
 
 /** Each layer may be stored as sparse integers, or as codebook times sparse coefficients over atoms of `d` values. */
 const layers = [
   { name: "conv1.weight", d: 25, k: 12, density: 0.5 },
-  { name: "conv2.weight", d: 25, k: 12, density: 0.06 },
-  { name: "fc1.weight", d: 16, k: 16, density: 0.006 },
-  { name: "fc2.weight", d: 10, k: 10, density: 0.1 },
+  { name: "conv2.weight", d: 25, k: 16, density: 0.07 },
+  { name: "fc1.weight", d: 16, k: 16, density: 0.012 },
+  { name: "fc2.weight", d: 10, k: 10, density: 0.15 },
 ] as const;
 
 /** Of each layer's candidates the one with fewer bytes is kept. */
@@ -120,7 +121,7 @@ export async function demo({ quick: short, seed, json, out }: DemoOptions): Prom
       ratio: denseFigures.bytes / file.length,
       sha256: createHash("sha256").update(file).digest("hex"),
     },
-    layers: report.weights.filter(({ shape }) => shape.length > 1).map(layerOf),
+    layers: layersOf(report.weights, readContainer(file)),
   };
   process.stdout.write(summary(figures, prunedFigures, sparsityOf(graph), difference, path));
   if (json !== undefined) await writeWhole(json, `${JSON.stringify(figures, null, 2)}\n`);
@@ -153,8 +154,8 @@ async function pruneInCycles(dense: Graph, plan: Plan, seed: number, train: Imag
 }
 
 /**
- * Stores each layer in the cheaper of its forms and tunes the whole; where the held-out error then rises too far, every layer is
- * kept sparse instead.
+ * Stores each layer in the cheaper of its forms and tunes the whole; where the held-out error then rises too far, all layers sparse
+ * are tried too and the better is kept.
  */
 async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images, held: Images) {
   const limit = (await errorOn(pruned, held)) + tolerated;
@@ -170,12 +171,14 @@ async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images,
     const tuned = await stage("tune", graph, train, {
       seed,
       steps: plan.tune,
-      rate: { kind: "cosine", from: 0.005, to: 0.0001, periods: [plan.tune] },
+      rate: { kind: "cosine", from: 0.015, to: 0.0001, periods: [plan.tune] },
     });
     return { graph: tuned, report, error: await errorOn(tuned, held) };
   };
   const mixed = await attempt();
-  return mixed.error <= limit ? mixed : await attempt("sparse");
+  if (mixed.error <= limit) return mixed;
+  const sparse = await attempt("sparse");
+  return sparse.error < mixed.error ? sparse : mixed;
 }
 
 interface StageOptions {
@@ -223,19 +226,21 @@ function* take<T>(items: Iterable<T>, count: number): Generator<T> {
 }
 
 async function errorOn(graph: Graph, images: Images): Promise<number> {
-  const model = await loadModel(graph);
-  const error = errorOf(logitsOf(model, images), images.labels);
+  return errorOf(await logitsFrom(graph, images), images.labels);
+}
+
+/** Logits of a session that lives for this one question. */
+async function logitsFrom(source: Graph | Uint8Array, images: Images, options?: LoadOptions): Promise<Float32Array> {
+  const model = await loadModel(source, options);
+  const logits = logitsOf(model, images);
   model.dispose();
-  return error;
+  return logits;
 }
 
 /** Runs the file with its factored weights rebuilt and in factored form. @throws Error where they differ by more than the bound */
 async function compareWays(bytes: Uint8Array, images: Images): Promise<number> {
-  const few = slice(images, 0, 500);
-  const [rebuilt, factored] = [
-    logitsOf(await loadModel(bytes, { exact: true }), few),
-    logitsOf(await loadModel(bytes), few),
-  ];
+  const rebuilt = await logitsFrom(bytes, images, { exact: true });
+  const factored = await logitsFrom(bytes, images);
   let off = 0;
   let most = 0;
   for (const [i, value] of rebuilt.entries()) {
@@ -269,7 +274,13 @@ function sparsityOf(graph: Graph): number {
   return zeros / all;
 }
 
-function layerOf({ name, storage, bytes, candidates }: WeightReport): Figures["layers"][number] {
-  const bytesOf = (kind: Choice["storage"]) => candidates.find(({ choice }) => choice.storage === kind)?.bytes ?? 0;
-  return { name, storage, bytes, bytesFactored: bytesOf("factored"), bytesSparse: bytesOf("sparse") };
+/** What each layer takes in the file, beside what its candidates took when the choice was made (before tuning). */
+function layersOf(weights: readonly WeightReport[], stored: Graph): Figures["layers"] {
+  return weights
+    .filter(({ shape }) => shape.length > 1)
+    .map(({ name, storage, candidates }) => {
+      const bytesOf = (kind: Choice["storage"]) => candidates.find(({ choice }) => choice.storage === kind)?.bytes ?? 0;
+      const bytes = byteLength(stored.weights.get(name)!);
+      return { name, storage, bytes, bytesFactored: bytesOf("factored"), bytesSparse: bytesOf("sparse") };
+    });
 }

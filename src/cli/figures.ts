@@ -25,7 +25,9 @@ export interface Figures {
   readonly layers: readonly {
     readonly name: string;
     readonly storage: string;
+    /** Coded bytes in the file, after tuning. */
     readonly bytes: number;
+    /** Coded bytes of each form when the choice was made. */
     readonly bytesFactored: number;
     readonly bytesSparse: number;
   }[];
