@@ -44,7 +44,9 @@ export function checkTensor(where: string, tensor: Tensor): void {
   }
   const size = sizeOf(tensor.shape);
   if (tensor.data.length !== size) {
-    throw new ShapeError(expected(where, `${size} elements for shape ${showShape(tensor.shape)}`, `${tensor.data.length}`));
+    throw new ShapeError(
+      expected(where, `${size} elements for shape ${showShape(tensor.shape)}`, `${tensor.data.length}`),
+    );
   }
 }
 

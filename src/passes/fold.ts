@@ -41,8 +41,7 @@ function foldNorms(graph: Graph): Graph {
     const kernel = weights.get(conv.inputs[1]);
     const bias = conv.inputs[2] ? weights.get(conv.inputs[2]) : undefined;
     if (
-      !kernel ||
-      kernel.kind !== "dense" ||
+      kernel?.kind !== "dense" ||
       fixed.some((weight) => !weight || weight.kind === "coded") ||
       (conv.inputs[2] && (!bias || bias.kind === "coded"))
     )

@@ -109,7 +109,10 @@ for (const build of builds()) {
     });
 
     it("saturates to both ends of the levels, in whole vectors and after them", () => {
-      const x = Float32Array.from({ length: 23 }, (_, i) => (i % 2 === 0 ? -1 : 1) * [128, 127.5, 200, 40000, 1e30][i % 5]);
+      const x = Float32Array.from(
+        { length: 23 },
+        (_, i) => (i % 2 === 0 ? -1 : 1) * [128, 127.5, 200, 40000, 1e30][i % 5],
+      );
       for (const levels of [127, 100, 7, 1]) {
         const want = Int8Array.from(x, (value) => Math.sign(value) * levels);
         expect(quantize(build, 1, x.length, x, Float32Array.of(1), levels)).toEqual(want);
