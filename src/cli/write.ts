@@ -1,11 +1,15 @@
+import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Writes a file whole or not at all: a temporary file in the same folder, synced, then renamed over the old one. */
+/**
+ * Writes a file whole or not at all: a temporary file in the same folder, of a name that no other writer has, synced, then
+ * renamed over the old one.
+ */
 export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const file = await open(temporary, "wx");
   try {
-    const file = await open(temporary, "w");
     try {
       await file.writeFile(data);
       await file.sync();

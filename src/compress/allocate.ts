@@ -3,15 +3,16 @@ import type { Candidate } from "./candidate.js";
 /**
  * Picks one candidate for each weight so that the bytes stay within the budget and the summed error is small: the choice that
  * minimises error + lambda * bytes for the smallest lambda that fits (H. Everett, "Generalized Lagrange multiplier method", 1963),
- * which lies on the lower convex hull of what can be had. Gives undefined where even the smallest candidates do not fit.
+ * which lies on the lower convex hull of what can be had; and where that leaves room, the one replacement that then helps most.
+ * More budget never gives a larger error. Gives undefined where even the smallest candidates do not fit.
  */
 export function allocate(
   candidates: readonly (readonly Candidate[])[],
   budget: number,
 ): readonly Candidate[] | undefined {
   const pick = (lambda: number) => candidates.map((list) => cheapest(list, (c) => c.error + lambda * c.bytes));
-  const bytesOf = (picked: readonly Candidate[]) => picked.reduce((sum, candidate) => sum + candidate.bytes, 0);
-  const least = candidates.map((list) => cheapest(list, (candidate) => candidate.bytes));
+  const bytesOf = (picked: readonly Candidate[]) => picked.reduce((sum, { bytes }) => sum + bytes, 0);
+  const least = candidates.map((list) => cheapest(list, ({ bytes }) => bytes));
   if (bytesOf(least) > budget) return undefined;
   const free = pick(0);
   if (bytesOf(free) <= budget) return free;
@@ -29,9 +30,32 @@ export function allocate(
       low = middle;
     }
   }
-  return best;
+  return improved(candidates, best, budget - bytesOf(best));
 }
 
-function cheapest(list: readonly Candidate[], cost: (candidate: Candidate) => number): Candidate {
-  return list.reduce((best, candidate) => (cost(candidate) < cost(best) ? candidate : best));
+/** Of equal cost the one with fewer bytes, and of those the first. */
+export function cheapest(list: readonly Candidate[], cost: (candidate: Candidate) => number): Candidate {
+  return list.reduce((best, candidate) => {
+    const more = cost(candidate) - cost(best) || candidate.bytes - best.bytes;
+    return more < 0 ? candidate : best;
+  });
+}
+
+/** Where one weight is most of the network, the corners of the hull lie far apart: half the budget can be left. */
+function improved(
+  candidates: readonly (readonly Candidate[])[],
+  picked: readonly Candidate[],
+  room: number,
+): readonly Candidate[] {
+  let result = picked;
+  let most = 0;
+  for (const [i, list] of candidates.entries()) {
+    for (const candidate of list) {
+      const gain = picked[i].error - candidate.error;
+      if (candidate.bytes - picked[i].bytes > room || gain <= most) continue;
+      most = gain;
+      result = picked.map((item, j) => (j === i ? candidate : item));
+    }
+  }
+  return result;
 }

@@ -1,17 +1,18 @@
 import { load } from "#kernels/full";
-import { encodeWeight } from "../codec/weight.js";
+import { decodeWeight } from "../codec/weight.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount, withWeights } from "../graph/graph.js";
-import type { Weight } from "../graph/weight.js";
+import type { PlainWeight, Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
 import { createEngine } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
 import type { Feeds } from "../runtime/feeds.js";
-import { allocate } from "./allocate.js";
+import { allocate, cheapest } from "./allocate.js";
 import { type Candidate, createCandidate } from "./candidate.js";
 import { correctBiases } from "./correct.js";
+import { headerBound } from "./header.js";
 import { observe } from "./observe.js";
 import { budgetOf, type Choice, checkRecipe, choicesFor, type Recipe, type Target } from "./recipe.js";
 
@@ -49,15 +50,9 @@ export interface WeightReport {
   readonly candidates: readonly { readonly choice: Choice; readonly bytes: number; readonly error: number }[];
 }
 
-/** Bytes that the header of a small file takes, set aside when a target is met; the exact size is known when it is written. */
-const headerBytes = 512;
-
 /** Candidates of a target: quantized to fewer and fewer bits, and sparser and sparser. */
 const ladder: readonly Choice[] = [
-  { storage: "int8", bits: 8 },
-  { storage: "int8", bits: 6 },
-  { storage: "int8", bits: 5 },
-  { storage: "int8", bits: 4 },
+  ...[8, 6, 5, 4, 3, 2].map((bits): Choice => ({ storage: "int8", bits })),
   ...[0.5, 0.7, 0.8, 0.9, 0.95, 0.98].map((level): Choice => ({ storage: "sparse", sparsity: level, bits: 5 })),
 ];
 
@@ -65,117 +60,130 @@ const ladder: readonly Choice[] = [
 const vectors: readonly Choice[] = [{ storage: "int8", bits: 8, perTensor: true }];
 
 /**
- * Stores the weights of a network in fewer bytes; the graph says the same (after fold). Training data is not needed.
- * @throws RangeError for a recipe or target out of range, UnsupportedError where the target cannot be met, ShapeError for
- * calibration that does not fit, the signal's reason where it aborts
+ * Stores the weights of a network in fewer bytes; the graph says the same (after fold). Training data is not needed. A weight that
+ * is stored already as its choice asks is kept bit for bit, so that the same recipe of one choice for each weight changes nothing
+ * the second time.
+ * @throws TypeError where recipe and target are both given or both missing, RangeError for either out of range, FormatError for a
+ * graph that is not well made, UnsupportedError where the target cannot be met, ShapeError for calibration that does not fit, the
+ * signal's reason where it aborts
  */
 export async function compress(
   graph: Graph,
   options: CompressOptions,
 ): Promise<{ graph: Graph; report: CompressReport }> {
-  const { recipe, target, seed = 1, signal, onProgress } = options;
+  const { recipe, target, calibration, seed = 1, signal, onProgress } = options;
   if ((recipe === undefined) === (target === undefined)) {
     throw new TypeError(expected("compress", "either a recipe or a target", recipe ? "both" : "neither"));
   }
-  if (recipe) checkRecipe(recipe);
+  signal?.throwIfAborted();
   checkGraph(graph);
-  const module = options.module ?? (await load(false));
-  const folded = fold(graph);
+  const folded = fold(decoded(graph));
+  checkGraph(folded);
+  if (recipe) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
   const parameters = parameterCount(folded);
   const budget = target && budgetOf(target, parameters);
-  const moments = options.calibration && observe(folded, module, options.calibration);
+  const module = options.module ?? (await load(false));
+  const moments = calibration && observe(folded, module, calibration);
   const engine = createEngine<FullKernels>(module);
-  const names = [...folded.weights.keys()];
+  const entries = [...folded.weights] as [string, PlainWeight][];
   const lists: (readonly Candidate[])[] = [];
-  for (const [done, name] of names.entries()) {
+  for (const [done, [name, weight]] of entries.entries()) {
     signal?.throwIfAborted();
-    onProgress?.({ done, total: names.length, weight: name });
-    const weight = folded.weights.get(name)!;
-    const floats = weight.kind !== "dense" || weight.dtype === "float32" || weight.dtype === "float16";
-    const choices = !floats ? [] : recipe ? choicesFor(recipe, name) : weight.shape.length > 1 ? ladder : vectors;
+    onProgress?.({ done, total: entries.length, weight: name });
+    const choices = recipe ? choicesFor(recipe, name) : weight.shape.length > 1 ? ladder : vectors;
     const square = moments?.get(name)?.square;
-    lists.push(choices.map((choice, i) => createCandidate(engine, weight, choice, seed + i, square)));
+    const own = isFloat(weight)
+      ? choices.map((choice, i) => createCandidate(engine, weight, choice, seed + i, square))
+      : [];
+    lists.push(own.length > 0 ? own : [createCandidate(engine, weight, undefined, seed)]);
     // One turn of the event loop for each weight, so that a page stays alive and a signal is heard.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  const chosen = budget === undefined ? cheapest(lists) : withinBudget(folded, names, lists, budget);
-  const picked = new Map(names.map((name, i) => [name, chosen[i]]));
-  const stored = withWeights(
-    folded,
-    [...picked].flatMap(([name, candidate]) => (candidate ? [[name, candidate.weight] as const] : [])),
-  );
-  const result = moments ? requantized(correctBiases(folded, stored, moments), stored, picked, engine, seed) : stored;
-  const weights = names.map((name, i) => reportOf(name, result.weights.get(name)!, chosen[i], lists[i]));
-  onProgress?.({ done: names.length, total: names.length, weight: "" });
+  signal?.throwIfAborted();
+  /** The candidates, biases corrected for what was chosen and back in their own storage. */
+  const settle = (chosen: readonly Candidate[]) => {
+    if (!moments) return chosen;
+    const corrected = correctBiases(folded, withChosen(folded, chosen), moments).weights;
+    return entries.map(([name], i) => {
+      const weight = corrected.get(name) as PlainWeight;
+      return weight === chosen[i].weight ? chosen[i] : createCandidate(engine, weight, chosen[i].choice, seed);
+    });
+  };
+  const settled = budget === undefined ? settle(smallest(lists)) : withinBudget(folded, lists, budget, settle);
+  onProgress?.({ done: entries.length, total: entries.length, weight: "" });
   return {
-    graph: result,
-    report: { parameters, bytes: weights.reduce((sum, weight) => sum + weight.bytes, 0), weights },
+    graph: withChosen(folded, settled),
+    report: {
+      parameters,
+      bytes: bytesOf(settled),
+      weights: entries.map(([name], i) => reportOf(name, settled[i], lists[i])),
+    },
   };
 }
 
-/** Of each list the candidate with fewest bytes; undefined where a weight has none and stays as it is. */
-function cheapest(lists: readonly (readonly Candidate[])[]): (Candidate | undefined)[] {
-  return lists.map((list) =>
-    list.reduce<Candidate | undefined>((best, c) => (best && best.bytes <= c.bytes ? best : c), undefined),
+/** The graph with every weight ready to use. @throws FormatError where coded bytes are damaged */
+function decoded(graph: Graph): Graph {
+  const weights = [...graph.weights].map(([name, weight]): [string, Weight] => [
+    name,
+    weight.kind === "coded" ? decodeWeight(weight, `weight ${name}`) : weight,
+  ]);
+  return withWeights(graph, weights);
+}
+
+function isFloat(weight: PlainWeight): boolean {
+  return weight.kind !== "dense" || weight.dtype === "float32" || weight.dtype === "float16";
+}
+
+/** The graph with its weights, in their order, stored as chosen. */
+function withChosen(graph: Graph, chosen: readonly Candidate[]): Graph {
+  return withWeights(
+    graph,
+    [...graph.weights.keys()].map((name, i) => [name, chosen[i].weight]),
   );
 }
 
+/** Of each list the candidate with fewest bytes. */
+function smallest(lists: readonly (readonly Candidate[])[]): Candidate[] {
+  return lists.map((list) => cheapest(list, ({ bytes }) => bytes));
+}
+
+/**
+ * Candidates whose file is within the budget, header and all. A corrected bias may take more bytes than it did when candidates
+ * were picked: they are then picked again with that much less.
+ * @throws UnsupportedError where the smallest candidates do not fit
+ */
 function withinBudget(
   graph: Graph,
-  names: readonly string[],
   lists: readonly (readonly Candidate[])[],
   budget: number,
-): (Candidate | undefined)[] {
-  const fixed = names.reduce(
-    (sum, name, i) => (lists[i].length ? sum : sum + codedBytes(graph.weights.get(name)!)),
-    headerBytes,
-  );
-  const open = lists.filter((list) => list.length > 0);
-  const chosen = allocate(open, budget - fixed);
-  if (!chosen) {
-    const floor = open.reduce((sum, list) => sum + Math.min(...list.map((candidate) => candidate.bytes)), fixed);
-    throw new UnsupportedError(expected("compress", `a file of at most ${budget} bytes`, `${floor} at the smallest`));
+  settle: (chosen: readonly Candidate[]) => readonly Candidate[],
+): readonly Candidate[] {
+  for (let room = budget - headerBound(graph); ; ) {
+    const picked = allocate(lists, room);
+    const settled = settle(picked ?? smallest(lists));
+    const bytes = bytesOf(settled) + headerBound(withChosen(graph, settled));
+    if (bytes <= budget) return settled;
+    if (!picked) {
+      throw new UnsupportedError(expected("compress", `a file of at most ${budget} bytes`, `${bytes} at the smallest`));
+    }
+    room -= bytes - budget;
   }
-  let next = 0;
-  return lists.map((list) => (list.length ? chosen[next++] : undefined));
 }
 
-/** Corrected biases go back into the storage that was chosen for them. */
-function requantized(
-  corrected: Graph,
-  stored: Graph,
-  picked: ReadonlyMap<string, Candidate | undefined>,
-  engine: ReturnType<typeof createEngine<FullKernels>>,
-  seed: number,
-): Graph {
-  const changed = [...corrected.weights].filter(([name, weight]) => weight !== stored.weights.get(name));
-  return withWeights(
-    corrected,
-    changed.flatMap(([name, weight]) => {
-      const choice = picked.get(name)?.choice;
-      return choice ? [[name, createCandidate(engine, weight, choice, seed).weight] as const] : [];
-    }),
-  );
+function bytesOf(candidates: readonly Candidate[]): number {
+  return candidates.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function codedBytes(weight: Weight): number {
-  return weight.kind === "coded" ? weight.bytes.length : encodeWeight(weight).bytes.length;
-}
-
-function reportOf(
-  name: string,
-  weight: Weight,
-  chosen: Candidate | undefined,
-  list: readonly Candidate[],
-): WeightReport {
-  const floats = weight.kind !== "dense" || weight.dtype === "float32";
+function reportOf(name: string, { weight, bytes, error }: Candidate, list: readonly Candidate[]): WeightReport {
   return {
     name,
     shape: weight.shape,
     storage: weight.kind,
-    bytes: codedBytes(weight),
-    sparsity: floats ? sparsity(weight) : 0,
-    error: chosen?.error ?? 0,
-    candidates: list.map(({ choice, bytes, error }) => ({ choice, bytes, error })),
+    bytes,
+    sparsity: isFloat(weight) ? sparsity(weight) : 0,
+    error,
+    candidates: list.flatMap((candidate) =>
+      candidate.choice ? [{ choice: candidate.choice, bytes: candidate.bytes, error: candidate.error }] : [],
+    ),
   };
 }

@@ -29,7 +29,7 @@ export function factorize(
   const { d, n } = columnsOf(shape, layout, choice.d);
   // X^T [n, d]: row j is column j of X.
   const x = Float64Array.from(toColumns({ layout, shape, d, n }, dense));
-  const support = Math.min(Math.max(1, Math.round(choice.density * k * n)), k * n);
+  const support = supportOf(choice.density, k, n);
   const codeLevels = levelsOf(choice.bits ?? 8);
   const bookLevels = levelsOf(choice.codebookBits ?? 8);
   // C^T [k, d] with unit rows, Z^T [n, k].
@@ -40,6 +40,11 @@ export function factorize(
     improveAtoms(x, c, z, n, d, k);
   }
   return quantized({ shape, layout, d, n, k }, x, c, z, codeLevels, bookLevels);
+}
+
+/** How many coefficients of Z [k, n] are not zero: the fraction `density`, but one at least. */
+export function supportOf(density: number, k: number, n: number): number {
+  return Math.max(1, roundHalfEven(density * k * n));
 }
 
 /** Left singular vectors of X; where k > d the rest are columns of X drawn by the seed. */
@@ -112,7 +117,9 @@ function improveCodes(
   support: number,
 ): void {
   const { gram, match } = products(x, c, n, d, k);
-  const step = 1 / (1.01 * eigen(gram, k).values[0]);
+  const norm = eigen(gram, k).values[0];
+  // All atoms are zero where X is.
+  const step = norm > 0 ? 1 / (1.01 * norm) : 0;
   const row = new Float64Array(k);
   for (let inner = 0; inner < innerSteps; inner++) {
     for (let j = 0; j < n; j++) {
@@ -154,7 +161,7 @@ function improveAtoms(x: Float64Array, c: Float64Array, z: Float64Array, n: numb
   }
   let trace = 0;
   for (let a = 0; a < k; a++) trace += gram[a * k + a];
-  const eps = (1e-9 * trace) / k + 1e-30;
+  const eps = (1e-9 * trace) / k || 1;
   const dead: number[] = [];
   for (let a = 0; a < k; a++) {
     if (gram[a * k + a] === 0) dead.push(a);

@@ -1,12 +1,15 @@
 import { expected, ShapeError } from "../errors.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
-import { matrixOf } from "../graph/storage.js";
 import { createEngine, floatsAt } from "../kernels/engine.js";
+import type { Slot } from "../ops/op.js";
 import { type Feeds, shapeOfFeed, valuesOf } from "../runtime/feeds.js";
 import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
 import { sizeOf } from "../tensor.js";
 
-/** What a weight is multiplied with, per column of its matrix [rows, cols]. Every tap of a kernel is given the moments of its channel. */
+/**
+ * What a weight is multiplied with, per column of its matrix [rows, cols]. In a grouped convolution the rows of each group meet
+ * other channels: both arrays are [groups, cols], and the first rows / groups rows belong to the first.
+ */
 export interface Moments {
   /** E[x]. */
   readonly mean: Float64Array;
@@ -14,14 +17,14 @@ export interface Moments {
   readonly square: Float64Array;
 }
 
-interface Sums {
-  readonly mean: Float64Array;
-  readonly square: Float64Array;
+/** Sums of x and x^2, per column and group, over `count` rows of inputs. */
+interface Sums extends Moments {
   count: number;
 }
 
 /**
- * Runs the network over unlabelled inputs and gives the moments before each weight of a Conv or Gemm [out, in].
+ * Runs the network over unlabelled inputs and gives the moments before each weight of a Conv or Gemm [out, in], over all nodes
+ * that use it.
  * @throws ShapeError where the inputs do not fit, bring NaN, or there are none
  */
 export function observe(graph: Graph, module: WebAssembly.Module, calibration: Iterable<Feeds>): Map<string, Moments> {
@@ -30,6 +33,7 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
   const engine = createEngine(module);
   const lowered = lowerGraph(engine, graph, false);
   const base = engine.arena.mark();
+  let samples = 0;
   for (const feeds of calibration) {
     engine.arena.release(base);
     const shapes = new Map<string, readonly number[]>();
@@ -45,48 +49,80 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
       floatsAt(engine, plan.slots.get(name)!.pointer, values.length).set(values as Float32Array);
     }
     runPlan(plan);
-    for (const name of new Set(watched.map((node) => node.inputs[0]))) {
-      const { pointer, shape } = plan.slots.get(name)!;
-      sums.set(name, added(sums.get(name), shape, floatsAt(engine, pointer, sizeOf(shape))));
+    for (const node of watched) {
+      const [x, y] = [plan.slots.get(node.inputs[0])!, plan.slots.get(node.outputs[0])!];
+      const kernel = graph.weights.get(node.inputs[1])!.shape.slice(2);
+      const width = x.shape[1] * sizeOf(kernel);
+      const into = sums.get(node.inputs[1]) ?? {
+        mean: new Float64Array(width),
+        square: new Float64Array(width),
+        count: 0,
+      };
+      const values = floatsAt(engine, x.pointer, sizeOf(x.shape));
+      if (node.op === "Gemm") addMatrix(into, values);
+      else addImages(into, values, x, y, node, kernel);
+      sums.set(node.inputs[1], into);
+      if (into.count > 0 && !into.square.every(Number.isFinite)) {
+        throw new ShapeError(expected("calibration", "finite activations", `NaN or Infinity before node ${node.name}`));
+      }
     }
+    samples++;
   }
-  if (sums.size === 0) throw new ShapeError(expected("calibration", "at least one input", "none"));
-  return new Map(watched.map((node) => [node.inputs[1], momentsOf(graph, node, sums.get(node.inputs[0])!)]));
+  if (samples === 0 || [...sums.values()].some(({ count }) => count === 0)) {
+    throw new ShapeError(expected("calibration", "at least one input", "none"));
+  }
+  const mean = (values: Float64Array, count: number) => values.map((value) => value / count);
+  return new Map(
+    [...sums].map(([name, into]) => [
+      name,
+      { mean: mean(into.mean, into.count), square: mean(into.square, into.count) },
+    ]),
+  );
 }
 
 function multiplies(node: GraphNode): boolean {
   return node.op === "Conv" || (node.op === "Gemm" && node.attributes.transB === 1);
 }
 
-/** Images [n, c, h, w] are summed over n, h and w; matrices [n, c] over n. */
-function added(sums: Sums | undefined, shape: readonly number[], values: Float32Array): Sums {
-  const channels = shape[1];
-  const plane = sizeOf(shape.slice(2));
-  const into = sums ?? { mean: new Float64Array(channels), square: new Float64Array(channels), count: 0 };
-  for (let i = 0; i < values.length; i++) {
-    const channel = Math.floor(i / plane) % channels;
-    into.mean[channel] += values[i];
-    into.square[channel] += values[i] * values[i];
+/** x [n, width]. */
+function addMatrix(into: Sums, x: Float32Array): void {
+  const width = into.mean.length;
+  for (let i = 0; i < x.length; i++) {
+    into.mean[i % width] += x[i];
+    into.square[i % width] += x[i] * x[i];
   }
-  into.count += values.length / channels;
-  return into;
+  into.count += x.length / width;
 }
 
-function momentsOf(graph: Graph, node: GraphNode, sums: Sums): Moments {
-  const { rows, cols } = matrixOf(graph.weights.get(node.inputs[1])!.shape);
-  const channels = sums.mean.length;
-  const group = node.op === "Conv" ? channels / graph.weights.get(node.inputs[1])!.shape[1] : 1;
-  const taps = (cols * group) / channels;
-  const spread = (values: Float64Array) =>
-    Float64Array.from({ length: cols }, (_, c) => {
-      // A grouped convolution meets another share of the channels in each group: the mean over the groups stands for all.
-      let sum = 0;
-      for (let g = 0; g < group; g++) sum += values[Math.floor(c / taps) + (g * channels) / group];
-      return sum / (group * sums.count);
-    });
-  const moments = { mean: spread(sums.mean), square: spread(sums.square) };
-  if (rows > 0 && moments.square.some((value) => !Number.isFinite(value))) {
-    throw new ShapeError(expected("calibration", "finite activations", `NaN or Infinity before node ${node.name}`));
+/** Every tap of the kernel sees its own part of the images x [n, c, h, w], and zeros beyond their edges. */
+function addImages(
+  into: Sums,
+  x: Float32Array,
+  { shape: [batch, channels, height, width] }: Slot,
+  { shape: [, , outHeight, outWidth] }: Slot,
+  { attributes }: GraphNode,
+  [kernelHeight, kernelWidth]: readonly number[],
+): void {
+  const [strideY, strideX] = (attributes.strides ?? [1, 1]) as readonly number[];
+  const [dilationY, dilationX] = (attributes.dilations ?? [1, 1]) as readonly number[];
+  const [top, left] = (attributes.pads ?? [0, 0]) as readonly number[];
+  for (let image = 0; image < batch * channels; image++) {
+    let column = (image % channels) * kernelHeight * kernelWidth;
+    for (let i = 0; i < kernelHeight; i++) {
+      for (let j = 0; j < kernelWidth; j++, column++) {
+        for (let outY = 0; outY < outHeight; outY++) {
+          const inY = outY * strideY - top + i * dilationY;
+          if (inY < 0 || inY >= height) continue;
+          for (let outX = 0; outX < outWidth; outX++) {
+            const inX = outX * strideX - left + j * dilationX;
+            if (inX < 0 || inX >= width) continue;
+            const value = x[(image * height + inY) * width + inX];
+            into.mean[column] += value;
+            into.square[column] += value * value;
+          }
+        }
+      }
+    }
   }
-  return moments;
+  into.count += batch * outHeight * outWidth;
 }

@@ -6,6 +6,9 @@ import { roundHalfEven } from "../math.js";
 /** Fractions of the largest magnitude that are tried as the end of the grid: clipping a few values can serve all others. */
 const clips = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5] as const;
 
+/** The least float32: values that small are whole multiples of it, and a scale of 0 would lose them. */
+const leastScale = 1.401298464324817e-45;
+
 /**
  * Scale that makes the squared error of clamp(round(x / s), -levels, levels) * s smallest over a grid of clipping points; an
  * all-zero row has scale 1. With 8 bits the whole range is kept.
@@ -14,11 +17,11 @@ export function scaleFor(values: ArrayLike<number>, levels: number): number {
   let most = 0;
   for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
   if (most === 0) return 1;
-  if (levels === 127) return Math.fround(most / levels);
+  if (levels === 127) return Math.max(Math.fround(most / levels), leastScale);
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   for (const clip of clips) {
-    const scale = Math.fround((most * clip) / levels);
+    const scale = Math.max(Math.fround((most * clip) / levels), leastScale);
     let error = 0;
     for (let i = 0; i < values.length; i++) {
       const q = Math.min(Math.max(roundHalfEven(values[i] / scale), -levels), levels);
@@ -65,10 +68,15 @@ function nonZero(values: Float32Array): Float32Array {
   return values.filter((value) => value !== 0);
 }
 
+/** How many of `size` values are kept at a sparsity: size - round(sparsity * size), half to even. */
+export function keptOf(size: number, sparsity: number): number {
+  return size - roundHalfEven(sparsity * size);
+}
+
 /** Keeps exactly the size - round(sparsity * size) largest magnitudes, ties to the lower index; zeros the rest in place. */
 export function sparsify(engine: FullEngine, dense: Float32Array, sparsity: number): void {
   const size = dense.length;
-  const keep = size - roundHalfEven(sparsity * size);
+  const keep = keptOf(size, sparsity);
   if (keep === size) return;
   if (keep === 0) {
     dense.fill(0);

@@ -34,27 +34,46 @@ export function choicesFor(recipe: Recipe, name: string): readonly Choice[] {
   return Array.isArray(entry) ? (entry as readonly Choice[]) : [entry as Choice];
 }
 
-/** @throws RangeError naming the weight and what is out of range */
-export function checkRecipe(recipe: Recipe): void {
-  for (const [name, entry] of Object.entries(recipe.weights)) {
-    for (const choice of Array.isArray(entry) ? (entry as readonly Choice[]) : [entry as Choice]) {
-      const where = `recipe.weights.${name}`;
-      const within = (key: string, value: number | undefined, low: number, high: number) => {
-        if (value === undefined) return;
-        if (!(value >= low && value <= high)) {
-          throw new RangeError(expected(`${where}.${key}`, `a number in ${low}..${high}`, `${value}`));
-        }
-      };
-      if (choice.storage === "dense") continue;
-      within("bits", choice.bits, 2, 8);
-      if (choice.storage === "sparse") within("sparsity", choice.sparsity, 0, 1);
-      if (choice.storage !== "factored") continue;
-      within("density", choice.density, 0, 1);
-      within("k", choice.k, 1, 65536);
-      within("d", choice.d, 1, 65536);
-      within("codebookBits", choice.codebookBits, 2, 8);
-    }
+/**
+ * @param names the weights that an entry may name
+ * @throws RangeError naming the entry and what is out of range
+ */
+export function checkRecipe(recipe: Recipe, names: ReadonlySet<string>): void {
+  for (const name of Object.keys(recipe.weights)) {
+    const where = `recipe.weights.${name}`;
+    if (name !== "*" && !names.has(name)) throw new RangeError(expected(where, "a weight of the network", "none"));
+    for (const choice of choicesFor(recipe, name)) checkChoice(where, choice);
   }
+}
+
+const storages: readonly unknown[] = ["dense", "int8", "sparse", "factored"] satisfies Choice["storage"][];
+const layouts: readonly unknown[] = ["kernel", "rows"] satisfies Layout[];
+
+function checkChoice(where: string, choice: Choice): void {
+  const among = (key: string, value: unknown, list: readonly unknown[]) => {
+    if (!list.includes(value))
+      throw new RangeError(expected(`${where}.${key}`, `one of ${list.join(", ")}`, `${value}`));
+  };
+  const within = (key: string, value: number | undefined, low: number, high: number) => {
+    if (!(typeof value === "number" && value >= low && value <= high)) {
+      throw new RangeError(expected(`${where}.${key}`, `a number in ${low}..${high}`, `${value}`));
+    }
+  };
+  const whole = (key: string, value: number | undefined, low: number, high: number) => {
+    if (!(Number.isInteger(value) && value! >= low && value! <= high)) {
+      throw new RangeError(expected(`${where}.${key}`, `a whole number in ${low}..${high}`, `${value}`));
+    }
+  };
+  among("storage", choice.storage, storages);
+  if (choice.storage === "dense") return;
+  whole("bits", choice.bits ?? 8, 2, 8);
+  if (choice.storage === "sparse") within("sparsity", choice.sparsity ?? 0, 0, 1);
+  if (choice.storage !== "factored") return;
+  among("layout", choice.layout, layouts);
+  within("density", choice.density, 0, 1);
+  whole("k", choice.k, 1, 65536);
+  whole("d", choice.d ?? 1, 1, 65536);
+  whole("codebookBits", choice.codebookBits ?? 8, 2, 8);
 }
 
 /** Largest integer of `bits` bits, both signs alike. */

@@ -1,0 +1,193 @@
+import { describe, expect, it } from "vitest";
+import { observe } from "../../src/compress/observe.js";
+import { ShapeError, UnsupportedError } from "../../src/errors.js";
+import { GraphBuilder } from "../../src/graph/build.js";
+import type { Graph } from "../../src/graph/graph.js";
+import { runReference } from "../reference/network.js";
+import { normals } from "../support/kernels.js";
+import { type Fed, fed, fullModule, network } from "../support/network.js";
+
+/** Values that every column of a weight meets, one array for each, from a plain walk over the outputs. */
+function columnsOf(x: { shape: readonly number[]; data: ArrayLike<number> }, graph: Graph, out: readonly number[]) {
+  const node = graph.nodes.find(({ inputs }) => inputs[1] === "w")!;
+  const columns: number[][] = [];
+  const meet = (column: number, value: number) => (columns[column] ??= []).push(value);
+  if (node.op === "Gemm") {
+    for (let i = 0; i < x.data.length; i++) meet(i % x.shape[1], x.data[i]);
+    return columns;
+  }
+  const [, c, kh, kw] = graph.weights.get("w")!.shape;
+  const [n, channels, h, w] = x.shape;
+  const attributes = node.attributes as Record<string, number[]>;
+  const [sy, sx] = attributes.strides ?? [1, 1];
+  const [dy, dx] = attributes.dilations ?? [1, 1];
+  const [top, left] = attributes.pads ?? [0, 0];
+  for (let image = 0; image < n; image++) {
+    for (let channel = 0; channel < channels; channel++) {
+      for (let oy = 0; oy < out[2]; oy++) {
+        for (let ox = 0; ox < out[3]; ox++) {
+          for (let i = 0; i < kh; i++) {
+            for (let j = 0; j < kw; j++) {
+              const y = oy * sy - top + i * dy;
+              const z = ox * sx - left + j * dx;
+              const inside = y >= 0 && y < h && z >= 0 && z < w;
+              const group = Math.floor(channel / c);
+              const column = (group * c + (channel % c)) * kh * kw + i * kw + j;
+              meet(column, inside ? x.data[((image * channels + channel) * h + y) * w + z] : 0);
+            }
+          }
+        }
+      }
+    }
+  }
+  return columns;
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+const convolutions: [string, Graph, number[]][] = [
+  ["5 x 5", network("Conv", [2, 9, 8], [3, 5, 4], { kernel_shape: [5, 5] }, [3, 2, 5, 5], 3), [2, 9, 8]],
+  [
+    "padded unevenly, strides and dilations",
+    network("Conv", [3, 11, 10], [4, 6, 4], { strides: [2, 3], pads: [2, 1, 1, 2], dilations: [1, 2] }, [4, 3, 3, 2]),
+    [3, 11, 10],
+  ],
+  ["1 x 1", network("Conv", [4, 5, 5], [6, 5, 5], {}, [6, 4, 1, 1], 6), [4, 5, 5]],
+  ["in groups", network("Conv", [6, 7, 7], [9, 7, 7], { group: 3, pads: [1, 1, 1, 1] }, [9, 2, 3, 3], 9), [6, 7, 7]],
+  ["depthwise", network("Conv", [5, 6, 6], [5, 4, 4], { group: 5 }, [5, 1, 3, 3], 5), [5, 6, 6]],
+];
+
+describe("moments", () => {
+  it.each([
+    ...convolutions.map(([name, graph, x]) => [`Conv ${name}`, graph, x] as const),
+    ["Gemm", network("Gemm", [13], [4], { transB: 1 }, [4, 13], 4), [13]] as const,
+  ])("equal plain loops: %s", (_, graph, x) => {
+    // Batches of different sizes: each value counts alike.
+    const batches: Fed[] = [fed([1, ...x], 1), fed([3, ...x], 2), fed([2, ...x], 3)];
+    const moments = observe(
+      graph,
+      fullModule,
+      batches.map((batch) => ({ x: { dtype: "float32", ...batch } })),
+    ).get("w")!;
+    const columns: number[][] = [];
+    for (const batch of batches) {
+      const { shape } = runReference(graph, { x: batch }).get("y")!;
+      for (const [i, values] of columnsOf(batch, graph, shape).entries()) (columns[i] ??= []).push(...values);
+    }
+    expect(moments.mean).toHaveLength(columns.length);
+    expect(moments.square).toHaveLength(columns.length);
+    for (const [i, values] of columns.entries()) {
+      expect(moments.mean[i]).toBeCloseTo(mean(values), 12);
+      expect(moments.square[i]).toBeCloseTo(mean(values.map((v) => v * v)), 12);
+    }
+  });
+
+  it("are those of every layer's own input", () => {
+    const b = new GraphBuilder("deep");
+    const x = b.input("x", ["N", 5]);
+    const hidden = b.node(
+      "Relu",
+      [b.node("Gemm", [x, b.weight("first", [7, 5], normals(35, 1))], { transB: 1 })],
+      {},
+      "h",
+    );
+    b.output("y", ["N", 2], b.node("Gemm", [hidden, b.weight("second", [2, 7], normals(14, 2))], { transB: 1 }));
+    const graph = b.build();
+    const batch = fed([20, 5], 3);
+    const moments = observe(graph, fullModule, [{ x: batch }]);
+    const { data } = runReference(graph, { x: batch }).get("h")!;
+    const want = Float64Array.from({ length: 7 }, (_, c) => mean([...data].filter((_, i) => i % 7 === c)));
+    expect([...moments.keys()]).toEqual(["first", "second"]);
+    for (const [i, value] of moments.get("second")!.mean.entries()) expect(value).toBeCloseTo(want[i], 5);
+  });
+
+  it("of a weight that two nodes use are over both", () => {
+    const b = new GraphBuilder("twins");
+    const w = b.weight("w", [3, 4], normals(12, 1));
+    const [left, right] = [b.input("left", ["N", 4]), b.input("right", ["M", 4])];
+    b.output("y", ["N", 3], b.node("Gemm", [left, w], { transB: 1 }));
+    b.output("z", ["M", 3], b.node("Gemm", [right, w], { transB: 1 }));
+    const [p, q] = [fed([2, 4], 5), fed([5, 4], 6)];
+    const moments = observe(b.build(), fullModule, [{ left: p, right: q }]).get("w")!;
+    const all = [...p.data, ...q.data];
+    for (let c = 0; c < 4; c++) expect(moments.mean[c]).toBeCloseTo(mean(all.filter((_, i) => i % 4 === c)), 12);
+  });
+
+  it("of a network without such weights are none", () => {
+    expect(observe(network("MatMul", [4], [3], {}, [4, 3]), fullModule, [{ x: fed([2, 4], 1) }])).toEqual(new Map());
+  });
+
+  it("takes bare arrays, and any iterable, once", () => {
+    const graph = network("Gemm", [4], [3], { transB: 1 }, [3, 4]);
+    let asked = 0;
+    const once = {
+      *[Symbol.iterator]() {
+        asked++;
+        yield { x: Float32Array.of(1, 2, 3, 4, 3, 2, 1, 0) };
+      },
+    };
+    expect(observe(graph, fullModule, once).get("w")!.mean).toEqual(Float64Array.of(2, 2, 2, 2));
+    expect(asked).toBe(1);
+  });
+});
+
+describe("calibration that does not fit", () => {
+  const graph = network("Conv", [2, 6, 6], [3, 4, 4], {}, [3, 2, 3, 3], 3);
+  const good = fed([2, 2, 6, 6], 1);
+  const seen =
+    (...calibration: Parameters<typeof observe>[2][]) =>
+    () =>
+      observe(graph, fullModule, ...(calibration as [[]]));
+  const bad = (data: Float32Array) => ({ dtype: "float32", shape: good.shape, data }) as const;
+  const spoiled = (value: number) => bad(good.data.map((v, i) => (i === 70 ? value : v)));
+
+  it.each<[string, () => unknown, RegExp]>([
+    ["none", seen([]), /^calibration: expected at least one input, got none$/],
+    ["no images", seen([{ x: fed([0, 2, 6, 6], 1) }]), /^calibration: expected at least one input, got none$/],
+    ["wrong name", seen([{ image: good }]), /^calibration: expected input x, got image$/],
+    ["no name", seen([{}]), /^calibration: expected input x, got none$/],
+    ["wrong shape", seen([{ x: fed([1, 2, 7, 6], 1) }]), /^input x: expected \[N, 2, 6, 6\], got \[1, 2, 7, 6\]$/],
+    ["wrong rank", seen([{ x: fed([2, 36], 1) }]), /^input x: expected/],
+    ["wrong length", seen([{ x: bad(good.data.subarray(1)) }]), /^input x: expected/],
+    ["wrong type", seen([{ x: Float64Array.from(good.data) }]), /^input x: expected/],
+    ["the second is wrong", seen([{ x: good }, { x: fed([1, 2, 7, 6], 1) }]), /^input x: expected/],
+    [
+      "NaN",
+      seen([{ x: spoiled(Number.NaN) }]),
+      /^calibration: expected finite activations, got NaN or Infinity before node /,
+    ],
+    ["Infinity", seen([{ x: good }, { x: spoiled(-Infinity) }]), /^calibration: expected finite activations/],
+  ])("%s: ShapeError", (_, run, message) => {
+    expect(run).toThrow(ShapeError);
+    expect(run).toThrow(message);
+  });
+
+  it("an operator that does not run: UnsupportedError", () => {
+    const b = new GraphBuilder("tanh");
+    b.output("y", ["N", 2], b.node("Tanh", [b.input("x", ["N", 2])]));
+    expect(() => observe(b.build(), fullModule, [{ x: fed([1, 2], 1) }])).toThrow(UnsupportedError);
+  });
+});
+
+it("memory does not grow with the number of samples", () => {
+  const graph = network("Gemm", [64], [4], { transB: 1 }, [4, 64]);
+  function* many() {
+    for (let i = 0; i < 300; i++) yield { x: fed([1 + (i % 40), 64], i) };
+  }
+  const memories: WebAssembly.Memory[] = [];
+  const original = WebAssembly.Instance;
+  class Watched extends original {
+    constructor(module: WebAssembly.Module) {
+      super(module);
+      memories.push(this.exports.memory as WebAssembly.Memory);
+    }
+  }
+  try {
+    WebAssembly.Instance = Watched;
+    observe(graph, fullModule, many());
+  } finally {
+    WebAssembly.Instance = original;
+  }
+  expect(memories).toHaveLength(1);
+  expect(memories[0].buffer.byteLength).toBeLessThan(1 << 20);
+});

@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import { budgetOf, type Choice, checkRecipe, choicesFor, levelsOf, type Target } from "../../src/compress/recipe.js";
+
+const names = new Set(["a", "b", "__proto__"]);
+const check = (choice: unknown, name = "a") => checkRecipe({ weights: { [name]: choice as Choice } }, names);
+const factored = { storage: "factored", layout: "kernel", k: 4, density: 0.5 } as const;
+
+describe("checkRecipe", () => {
+  it.each<[Choice | readonly Choice[]]>([
+    [{ storage: "dense" }],
+    [{ storage: "int8" }],
+    [{ storage: "int8", bits: 2, perTensor: true }],
+    [{ storage: "sparse", bits: 8, sparsity: 0 }],
+    [{ storage: "sparse", sparsity: 1 }],
+    [factored],
+    [{ ...factored, layout: "rows", d: 1, k: 65536, density: 1, bits: 2, codebookBits: 8 }],
+    [[]],
+    [[{ storage: "dense" }, factored]],
+  ])("takes %j", (choice) => {
+    check(choice);
+    check(choice, "*");
+  });
+
+  it.each<[unknown, string, string]>([
+    [{ storage: "int8", bits: 1 }, "bits", "1"],
+    [{ storage: "int8", bits: 9 }, "bits", "9"],
+    [{ storage: "int8", bits: 4.5 }, "bits", "4.5"],
+    [{ storage: "int8", bits: "4" }, "bits", "4"],
+    [{ storage: "sparse", bits: Number.NaN }, "bits", "NaN"],
+    [{ storage: "sparse", sparsity: -0.1 }, "sparsity", "-0.1"],
+    [{ storage: "sparse", sparsity: 1.1 }, "sparsity", "1.1"],
+    [{ storage: "sparse", sparsity: Number.NaN }, "sparsity", "NaN"],
+    [{ ...factored, density: 2 }, "density", "2"],
+    [{ ...factored, density: undefined }, "density", "undefined"],
+    [{ ...factored, k: undefined }, "k", "undefined"],
+    [{ ...factored, k: 0 }, "k", "0"],
+    [{ ...factored, k: 2.5 }, "k", "2.5"],
+    [{ ...factored, k: 65537 }, "k", "65537"],
+    [{ ...factored, d: 0 }, "d", "0"],
+    [{ ...factored, d: 1.5 }, "d", "1.5"],
+    [{ ...factored, codebookBits: 1 }, "codebookBits", "1"],
+    [{ ...factored, layout: "tile" }, "layout", "tile"],
+    [{ ...factored, layout: undefined }, "layout", "undefined"],
+    [{ storage: "masked" }, "storage", "masked"],
+    [{}, "storage", "undefined"],
+    [[{ storage: "dense" }, { storage: "int8", bits: 0 }], "bits", "0"],
+  ])("refuses %j and says where", (choice, key, got) => {
+    const message = new RegExp(`^recipe\\.weights\\.a\\.${key}: expected .*, got ${got.replace(".", "\\.")}$`);
+    expect(() => check(choice)).toThrow(RangeError);
+    expect(() => check(choice)).toThrow(message);
+  });
+
+  it("refuses names that are no weights", () => {
+    expect(() => check({ storage: "dense" }, "conv1.wieght")).toThrow(RangeError);
+    expect(() => check({ storage: "dense" }, "conv1.wieght")).toThrow(
+      "recipe.weights.conv1.wieght: expected a weight of the network, got none",
+    );
+    checkRecipe({ weights: {} }, names);
+  });
+});
+
+describe("choicesFor", () => {
+  it("prefers a weight's own entry, falls back on *, and gives none where neither is there", () => {
+    const weights = { a: { storage: "dense" }, b: [], "*": [{ storage: "int8" }, { storage: "sparse" }] } as const;
+    expect(choicesFor({ weights }, "a")).toEqual([{ storage: "dense" }]);
+    expect(choicesFor({ weights }, "b")).toEqual([]);
+    expect(choicesFor({ weights }, "c")).toEqual(weights["*"]);
+    expect(choicesFor({ weights: { a: weights.a } }, "c")).toEqual([]);
+    expect(choicesFor({ weights: {} }, "constructor")).toEqual([]);
+    expect(choicesFor({ weights: {} }, "__proto__")).toEqual([]);
+  });
+});
+
+it("levels are the largest integer, both signs alike", () => {
+  expect([2, 3, 4, 5, 6, 7, 8].map(levelsOf)).toEqual([1, 3, 7, 15, 31, 63, 127]);
+});
+
+describe("budgetOf", () => {
+  it("is bytes of the whole file, rounded down", () => {
+    expect(budgetOf({ ratio: 10 }, 1000)).toBe(400);
+    expect(budgetOf({ ratio: 3 }, 1000)).toBe(1333);
+    expect(budgetOf({ bitsPerWeight: 1.5 }, 1000)).toBe(187);
+    expect(budgetOf({ maxBytes: 99.9 }, 1000)).toBe(99);
+    expect(budgetOf({ ratio: 0.5 }, 1000)).toBe(8000);
+  });
+
+  it.each<[Target, string]>([
+    [{ ratio: 0 }, "ratio"],
+    [{ ratio: -1 }, "ratio"],
+    [{ ratio: Number.NaN }, "ratio"],
+    [{ ratio: 1e-320 }, "ratio"],
+    [{ bitsPerWeight: 0 }, "bitsPerWeight"],
+    [{ bitsPerWeight: Number.POSITIVE_INFINITY }, "bitsPerWeight"],
+    [{ maxBytes: -5 }, "maxBytes"],
+    [{} as Target, "maxBytes"],
+  ])("refuses %j", (target, key) => {
+    expect(() => budgetOf(target, 1000)).toThrow(RangeError);
+    expect(() => budgetOf(target, 1000)).toThrow(`target.${key}: expected a positive number, got `);
+  });
+});

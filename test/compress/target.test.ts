@@ -1,0 +1,122 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { lenet5, lenet300 } from "../../src/cli/lenet.js";
+import { encodeWeight } from "../../src/codec/weight.js";
+import type { CompressOptions } from "../../src/compress/compress.js";
+import { headerBound } from "../../src/compress/header.js";
+import type { Target } from "../../src/compress/recipe.js";
+import { UnsupportedError } from "../../src/errors.js";
+import { readContainer, writeContainer } from "../../src/formats/container/index.js";
+import { toDense } from "../../src/graph/dense.js";
+import { type Graph, withWeights } from "../../src/graph/graph.js";
+import { everything, graphs } from "../formats/graphs.js";
+import { fed } from "../support/network.js";
+import { deep, run, small, tiny } from "./networks.js";
+
+describe("a target", () => {
+  const bytesFor = (target: Target, parameters: number) =>
+    "ratio" in target
+      ? (4 * parameters) / target.ratio
+      : "bitsPerWeight" in target
+        ? (parameters * target.bitsPerWeight) / 8
+        : target.maxBytes;
+
+  it.each<[string, Graph, Target[]]>([
+    ["LeNet-300-100", lenet300(1), [{ ratio: 6 }, { ratio: 30 }]],
+    ["LeNet-5", lenet5(1), [{ bitsPerWeight: 3 }]],
+    ["small", small(), [{ ratio: 4 }, { ratio: 7.7 }, { bitsPerWeight: 7 }, { maxBytes: 3000 }]],
+    ["tiny", tiny(), [{ ratio: 0.9 }, { bitsPerWeight: 40 }, { maxBytes: 140 }]],
+    ["deep", deep(), [{ ratio: 2 }, { maxBytes: 8000 }]],
+  ])("is met by the whole file: %s", async (_, graph, targets) => {
+    for (const target of targets) {
+      const { graph: result, report } = await run(graph, { target });
+      const file = writeContainer(result);
+      const budget = bytesFor(target, report.parameters);
+      expect(file.length).toBeLessThanOrEqual(budget);
+      if (graph.name.startsWith("lenet")) expect(file.length).toBeGreaterThan(0.65 * budget);
+    }
+  });
+
+  it("has better weights where there is more room", async () => {
+    let before = Number.POSITIVE_INFINITY;
+    for (const ratio of [12, 8, 6, 4.5, 3.5]) {
+      const { report } = await run(small(), { target: { ratio } });
+      const error = report.weights.reduce((sum, weight) => sum + weight.error, 0);
+      expect(error).toBeLessThanOrEqual(before);
+      before = error;
+    }
+  });
+
+  it("that cannot be met tells the floor, and the floor can be met", async () => {
+    for (const graph of [tiny(), small(), deep()]) {
+      const error = await run(graph, { target: { maxBytes: 40 } }).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(UnsupportedError);
+      const [, floor] = /^compress: expected a file of at most 40 bytes, got (\d+) at the smallest$/.exec(
+        (error as Error).message,
+      )!;
+      const { graph: result } = await run(graph, { target: { maxBytes: Number(floor) } });
+      expect(writeContainer(result).length).toBeLessThanOrEqual(Number(floor));
+      await expect(run(graph, { target: { maxBytes: Number(floor) - 1 } })).rejects.toThrow(UnsupportedError);
+    }
+  });
+
+  it("is met with corrected biases too, that take more bytes than they did", async () => {
+    // Biases of zeros take next to nothing until they are corrected.
+    const graph = withWeights(
+      small(),
+      ["conv.b", "norm.b", "norm.m", "depth.b", "fc.b"].map((name) => {
+        const { shape } = small().weights.get(name)!;
+        return [name, { kind: "dense", shape, dtype: "float32", data: new Float32Array(shape[0]) }];
+      }),
+    );
+    const calibration = [{ x: fed([8, 2, 8, 8], 3) }];
+    const floor = async (options: CompressOptions) => {
+      const error: Error = await run(graph, { ...options, target: { maxBytes: 1 } }).then(
+        () => new Error("met"),
+        (reason: Error) => reason,
+      );
+      return Number(/got (\d+) at the smallest/.exec(error.message)![1]);
+    };
+    const [without, corrected] = [await floor({}), await floor({ calibration })];
+    expect(corrected).toBeGreaterThan(without);
+    for (let maxBytes = corrected; maxBytes < 2 * corrected; maxBytes += 53) {
+      const { graph: result } = await run(graph, { target: { maxBytes }, calibration });
+      expect(writeContainer(result).length).toBeLessThanOrEqual(maxBytes);
+      expect(toDense(result.weights.get("fc.b")!).some((v) => v !== 0)).toBe(true);
+    }
+  });
+});
+
+describe("the header", () => {
+  const bare = (graph: Graph) => {
+    const coded = [...graph.weights.values()].map((weight) =>
+      weight.kind === "coded" ? weight : encodeWeight(weight),
+    );
+    return writeContainer(graph).length - coded.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  };
+
+  it("of networks is bounded from above, and not by far", () => {
+    for (const graph of [lenet5(1), lenet300(1), small(), tiny(), deep()]) {
+      const [bound, size] = [headerBound(graph), bare(graph)];
+      expect(bound).toBeGreaterThanOrEqual(size);
+      expect(bound, graph.name).toBeLessThan(6 * size);
+    }
+  });
+
+  it("of anything is bounded from above", () => {
+    expect(headerBound(everything())).toBeGreaterThanOrEqual(bare(everything()));
+    const empty: Graph = { name: "", inputs: [], outputs: [], nodes: [], weights: new Map() };
+    expect(headerBound(empty)).toBeGreaterThanOrEqual(bare(empty));
+    fc.assert(
+      fc.property(graphs(), (graph) => {
+        expect(headerBound(graph)).toBeGreaterThanOrEqual(bare(graph));
+        const coded = readContainer(writeContainer(graph));
+        expect(headerBound(coded)).toBeGreaterThanOrEqual(bare(coded));
+      }),
+      { seed: 5, numRuns: 300 },
+    );
+  });
+});
