@@ -8,7 +8,7 @@ const frame = 24;
 /**
  * Bytes that a container takes besides its coded weights, from above. (formats cannot be asked: see the import law. It codes texts by
  * guessing what followed the same bytes before, and numbers as adaptive Elias-gamma codes: here every guess that fails costs
- * about as much as it can, and no number is cheaper than its plain code. Measured: 2 to 4 times what a header takes.)
+ * much, and no number is cheaper than its plain code. Held by a test over random graphs; measured: 2 to 4 times a header.)
  */
 export function headerBound(graph: Graph): number {
   const guesses = new Map<number, number>();

@@ -46,7 +46,8 @@ export function withWeights(graph: Graph, weights: Iterable<readonly [string, We
 export function parameterCount(graph: Graph): number {
   let count = 0;
   for (const weight of graph.weights.values()) {
-    if (weight.kind === "dense" && weight.dtype !== "float32" && weight.dtype !== "float16") continue;
+    const dense = weight.kind === "coded" ? weight.storage : weight;
+    if (dense.kind === "dense" && dense.dtype !== "float32" && dense.dtype !== "float16") continue;
     count += weight.shape.reduce((size, dim) => size * dim, 1);
   }
   return count;

@@ -114,7 +114,8 @@ describe("allocate", () => {
     expect(allocate([[one]], 5)).toEqual([one]);
     expect(allocate([[one]], 4)).toBeUndefined();
     expect(allocate([[one, candidate(5, 0.3)]], 5)![0]).toBe(one);
-    // Of equal bytes the better.
+    // Of equal errors the smaller, though both fit; of equal bytes the better.
+    expect(allocate([[candidate(9, 0.3), one]], 100)).toEqual([one]);
     const better = candidate(5, 0.2);
     expect(allocate([[one, better, candidate(9, 0.1)]], 5)![0]).toBe(better);
   });

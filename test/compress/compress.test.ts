@@ -172,6 +172,22 @@ describe("calibration", () => {
     expect(await errorWith([0, 0, 5])).toBe(1);
   });
 
+  it("weighs the rows of each group by what that group meets", async () => {
+    const b = new GraphBuilder("groups");
+    const w = b.weight("w", [2, 1, 1, 2], Float32Array.of(1, 1, 1, 0.3));
+    b.output("y", ["N", 2, 1, 1], b.node("Conv", [b.input("x", ["N", 2, 1, 2]), w], { group: 2 }));
+    const errorWith = async (x: readonly number[]) => {
+      const { report } = await run(b.build(), {
+        recipe: { weights: { w: { storage: "int8", bits: 2 } } },
+        calibration: [{ x: Float32Array.from(x) }],
+      });
+      return report.weights[0].error;
+    };
+    // The second row alone is off the grid.
+    expect(await errorWith([5, 5, 0, 0])).toBe(0);
+    expect(await errorWith([0, 0, 5, 5])).toBeGreaterThan(0.02);
+  });
+
   it("stores corrected biases as chosen, and reports that error", async () => {
     const { graph, report } = await run(small(), { recipe, calibration: [{ x: samples(10, 5) }] });
     expect([...graph.weights.values()].every(({ kind }) => kind === "int8")).toBe(true);

@@ -178,6 +178,11 @@ describe("special cases of the method", () => {
   });
 });
 
+it("coefficients alike are kept from the first on, as many as asked", () => {
+  const weight = make([10, 2], new Float32Array(20).fill(1), { layout: "kernel", d: 2, k: 1, density: 0.4 });
+  expect([...denseOf(weight)].map((value) => Math.round(value))).toEqual([...Array(8).fill(1), ...Array(12).fill(0)]);
+});
+
 describe("sizes", () => {
   it("takes shapes of every rank and pads where the length does not divide", () => {
     for (const shape of [[], [1], [7], [5, 8], [1, 9], [9, 1], [3, 2, 5], [4, 2, 3, 3]]) {
