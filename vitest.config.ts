@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const entry = (name: string) => fileURLToPath(new URL(`./src/entry/${name}.node.ts`, import.meta.url));
+const entry = (name: string) => fileURLToPath(new URL(`./dist/entry/${name}.node.js`, import.meta.url));
 
 export default defineConfig({
   resolve: { alias: { "#kernels/run": entry("run"), "#kernels/full": entry("full") } },
