@@ -11,7 +11,27 @@ export {
   gemm_tn_f32,
   gemm_ab_f32,
 } from "./ops/linear";
-export { conv_scratch_bytes, conv_f32, im2col_f32 } from "./ops/conv";
+export { conv_scratch_bytes, conv_f32 } from "./ops/conv";
+export {
+  winograd_panels_bytes,
+  winograd_pack_scratch_bytes,
+  winograd_pack_f32,
+  winograd_scratch_bytes,
+  winograd_f32,
+} from "./ops/winograd";
+export { depthwise_scratch_bytes, depthwise_f32 } from "./ops/depthwise";
+export { sparse_conv_scratch_bytes, sparse_conv_f32, sparse_conv_i8 } from "./compress/sparse-conv";
+export {
+  gemm_panels_i8_bytes,
+  gemm_pack_i8,
+  gemm_scratch_i8_bytes,
+  gemm_i8,
+  gemm_dequantize_i8,
+  gemm_requantize_i8,
+  quantize_dynamic_i8,
+} from "./ops/int8";
+export { gemm_widened_scratch_bytes, gemm_f32_i8 } from "./ops/widened";
+export { gemm_panels_i4_bytes, gemm_pack_i4, gemm_scratch_i4_bytes, gemm_i4 } from "./ops/int4";
 export { max_pool_f32, average_pool_f32 } from "./ops/pool";
 export { scale_shift_f32 } from "./ops/norm";
 export { relu_f32, softmax_f32 } from "./ops/activation";
@@ -20,6 +40,8 @@ export { copy_f32, transpose_f32 } from "./ops/movement";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";
 export { codebook_rows_i8 } from "./compress/codebook";
+export { spmv_grouped_f32, spmv_grouped_i8 } from "./compress/spmv";
+export { factored_scratch_bytes, factored_pieces_i8, factored_columns_i8 } from "./ops/factored";
 export {
   decode_scratch_bytes,
   decode_sparse,

@@ -25,7 +25,9 @@ const full = new Map([...run, ...methodsOf(abi, "FullKernels")]);
 /** Functions of a module and their parameter counts. */
 function exportsOf(path: string): Map<string, number> {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(new URL(path, root))));
-  const functions = Object.entries(exports).filter((entry): entry is [string, () => void] => typeof entry[1] === "function");
+  const functions = Object.entries(exports).filter(
+    (entry): entry is [string, () => void] => typeof entry[1] === "function",
+  );
   return new Map(functions.map(([name, kernel]) => [name, kernel.length]));
 }
 
@@ -39,11 +41,14 @@ describe("the kernel table of abi.ts", () => {
     expect(run.has("conv_grad_w_f32")).toBe(false);
     expect(full.get("adam_step_f32")).toBe(13);
     const made = "interface A {\n  // f(x: P): void\n  g(a: P, b: P,\n    c: P): void;\n  h(): number;\n}\n";
-    expect([...methodsOf(made, "A")]).toEqual([["g", 3], ["h", 0]]);
+    expect([...methodsOf(made, "A")]).toEqual([
+      ["g", 3],
+      ["h", 0],
+    ]);
   });
 
   test("names are snake_case and end in what they work on", () => {
-    const border = /_(f32|i8|bytes)$/;
+    const border = /_(f32|i8|i4|bytes)$/;
     // Sizes, counts and decoders of a whole storage have no one element type.
     const others = ["heap_base", "mask_count", "decode_sparse", "decode_int8", "decode_bytes", "decode_factored"];
     for (const name of full.keys()) {

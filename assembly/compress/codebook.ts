@@ -6,6 +6,7 @@
  * A. Kuzmin et al., "Quantized sparse weight decomposition for neural network compression", 2022.
  */
 import { madd, sum_lanes } from "../simd";
+import { four } from "./spmv";
 
 /**
  * y[j, i] = sum over entries e of row j, in their order, of
@@ -20,8 +21,10 @@ export function codebook_rows_i8(
   rows: i32, d: i32, k: i32, rowPtr: usize, col: usize, codes: usize, codeScale: usize, codebook: usize, y: usize,
   codebookScale: f32,
 ): void {
-  assert((codeScale & 3) == 0);
-  combine<i8>(rows, d, k, rowPtr, col, codes, codeScale, codebook, y, codebookScale);
+  assert(((codeScale | rowPtr | y) & 3) == 0);
+  for (; rows > 0; rows--, rowPtr += 4, y += <usize>d << 2) {
+    decode<i8>(rowPtr, 0, d, d, k, col, codes, codeScale, codebook, y, codebookScale);
+  }
 }
 
 /**
@@ -33,94 +36,116 @@ export function codebook_rows_i8(
 export function codebook_rows_f32(
   rows: i32, d: i32, rowPtr: usize, col: usize, codes: usize, codebook: usize, y: usize,
 ): void {
-  combine<f32>(rows, d, i32.MAX_VALUE, rowPtr, col, codes, 0, codebook, y, 1);
-}
-
-// @ts-ignore: decorator
-@inline
-function combine<V>(
-  rows: i32, d: i32, k: i32, rowPtr: usize, col: usize, codes: usize, codeScale: usize, codebook: usize, y: usize,
-  codebookScale: f32,
-): void {
-  assert(((rowPtr | col | y) & 3) == 0 && ((codes | codebook) & (sizeof<V>() - 1)) == 0);
-  const stride = (<usize>d) * sizeof<V>();
-  for (let j = 0; j < rows; j++) {
-    const start = <usize>load<u32>(rowPtr);
-    const end = <usize>load<u32>(rowPtr, 4);
-    let i = 0;
-    if (d >= 8) {
-      // Two blocks of eight at a time; the last ones overlap what is done, and write the same bits once more.
-      while (i < d) {
-        const i0 = min(i, d - 8);
-        const i1 = min(i + 8, d - 8);
-        let a0 = f32x4.splat(0);
-        let a1 = f32x4.splat(0);
-        let b0 = f32x4.splat(0);
-        let b1 = f32x4.splat(0);
-        for (let e = start; e < end; e++) {
-          const c = load<u32>(col + (e << 2));
-          assert(c < <u32>k);
-          const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
-          const atom = codebook + (<usize>c) * stride;
-          const a = atom + (<usize>i0) * sizeof<V>();
-          const b = atom + (<usize>i1) * sizeof<V>();
-          if (isFloat<V>()) {
-            a0 = madd(a0, w, v128.load(a));
-            a1 = madd(a1, w, v128.load(a, 16));
-            b0 = madd(b0, w, v128.load(b));
-            b1 = madd(b1, w, v128.load(b, 16));
-          } else {
-            const qa = v128.load8x8_s(a);
-            const qb = v128.load8x8_s(b);
-            a0 = madd(a0, w, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(qa)));
-            a1 = madd(a1, w, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(qa)));
-            b0 = madd(b0, w, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(qb)));
-            b1 = madd(b1, w, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(qb)));
-          }
-        }
-        const ya = y + ((<usize>i0) << 2);
-        const yb = y + ((<usize>i1) << 2);
-        v128.store(ya, a0);
-        v128.store(ya, a1, 16);
-        v128.store(yb, b0);
-        v128.store(yb, b1, 16);
-        i += 16;
-      }
-    } else if (d >= 4) {
-      while (i < d) {
-        const at = min(i, d - 4);
-        let sum = f32x4.splat(0);
-        for (let e = start; e < end; e++) {
-          const c = load<u32>(col + (e << 2));
-          assert(c < <u32>k);
-          const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
-          sum = madd(sum, w, four<V>(codebook + (<usize>c) * stride + (<usize>at) * sizeof<V>()));
-        }
-        v128.store(y + ((<usize>at) << 2), sum);
-        i += 4;
-      }
-    }
-    for (; i < d; i++) {
-      let sum = f32x4.splat(0);
-      for (let e = start; e < end; e++) {
-        const c = load<u32>(col + (e << 2));
-        assert(c < <u32>k);
-        const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
-        const p = codebook + (<usize>c) * stride + (<usize>i) * sizeof<V>();
-        sum = madd(sum, w, isFloat<V>() ? v128.load32_zero(p) : f32x4.splat(<f32>load<i8>(p)));
-      }
-      v128.store_lane<f32>(y + ((<usize>i) << 2), sum, 0);
-    }
-    rowPtr += 4;
-    y += (<usize>d) << 2;
+  assert(((rowPtr | codes | codebook | y) & 3) == 0);
+  for (; rows > 0; rows--, rowPtr += 4, y += <usize>d << 2) {
+    decode<f32>(rowPtr, 0, d, d, i32.MAX_VALUE, col, codes, 0, codebook, y, 1);
   }
 }
 
+/**
+ * Elements from .. from + n - 1 of the one row at rowPtr, to y: as codebook_rows_i8 or codebook_rows_f32. The bits of an element
+ * do not depend on what is decoded with it.
+ */
+export function decode<V>(
+  rowPtr: usize, from: i32, n: i32, d: i32, k: i32, col: usize, codes: usize, codeScale: usize, codebook: usize,
+  y: usize, codebookScale: f32,
+): void {
+  assert((col & 3) == 0 && from >= 0 && from + n <= d);
+  const start = <usize>load<u32>(rowPtr);
+  const end = <usize>load<u32>(rowPtr, 4);
+  const stride = <usize>d * sizeof<V>();
+  const atoms = codebook + <usize>from * sizeof<V>();
+  let i = 0;
+  for (; i + 32 <= n; i += 32) {
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+    for (let e = start; e < end; e++) {
+      const c = load<u32>(col + (e << 2));
+      assert(c < <u32>k);
+      const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+      const p = atoms + <usize>c * stride + <usize>i * sizeof<V>();
+      s0 = madd(s0, w, low<V>(p));
+      s1 = madd(s1, w, high<V>(p));
+      s2 = madd(s2, w, low<V>(p + 8 * sizeof<V>()));
+      s3 = madd(s3, w, high<V>(p + 8 * sizeof<V>()));
+      s4 = madd(s4, w, low<V>(p + 16 * sizeof<V>()));
+      s5 = madd(s5, w, high<V>(p + 16 * sizeof<V>()));
+      s6 = madd(s6, w, low<V>(p + 24 * sizeof<V>()));
+      s7 = madd(s7, w, high<V>(p + 24 * sizeof<V>()));
+    }
+    const to = y + ((<usize>i) << 2);
+    v128.store(to, s0);
+    v128.store(to, s1, 16);
+    v128.store(to, s2, 32);
+    v128.store(to, s3, 48);
+    v128.store(to, s4, 64);
+    v128.store(to, s5, 80);
+    v128.store(to, s6, 96);
+    v128.store(to, s7, 112);
+  }
+  // Two blocks of eight at a time; the last ones overlap what is done, and write the same bits once more.
+  while (i < n && n >= 8) {
+    const i0 = min(i, n - 8);
+    const i1 = min(i + 8, n - 8);
+    let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+    for (let e = start; e < end; e++) {
+      const c = load<u32>(col + (e << 2));
+      assert(c < <u32>k);
+      const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+      const atom = atoms + <usize>c * stride;
+      const a = atom + <usize>i0 * sizeof<V>();
+      const b = atom + <usize>i1 * sizeof<V>();
+      a0 = madd(a0, w, low<V>(a));
+      a1 = madd(a1, w, high<V>(a));
+      b0 = madd(b0, w, low<V>(b));
+      b1 = madd(b1, w, high<V>(b));
+    }
+    const ya = y + ((<usize>i0) << 2);
+    const yb = y + ((<usize>i1) << 2);
+    v128.store(ya, a0);
+    v128.store(ya, a1, 16);
+    v128.store(yb, b0);
+    v128.store(yb, b1, 16);
+    i += 16;
+  }
+  while (i < n && n >= 4) {
+    const at = min(i, n - 4);
+    let sum = f32x4.splat(0);
+    for (let e = start; e < end; e++) {
+      const c = load<u32>(col + (e << 2));
+      assert(c < <u32>k);
+      const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+      sum = madd(sum, w, four<V>(atoms + <usize>c * stride + <usize>at * sizeof<V>()));
+    }
+    v128.store(y + ((<usize>at) << 2), sum);
+    i += 4;
+  }
+  for (; i < n; i++) {
+    let sum = f32x4.splat(0);
+    for (let e = start; e < end; e++) {
+      const c = load<u32>(col + (e << 2));
+      assert(c < <u32>k);
+      const w = f32x4.splat(weightOf<V>(e, c, codes, codeScale, codebookScale));
+      const p = atoms + <usize>c * stride + <usize>i * sizeof<V>();
+      sum = madd(sum, w, isFloat<V>() ? v128.load32_zero(p) : f32x4.splat(<f32>load<i8>(p)));
+    }
+    v128.store_lane<f32>(y + ((<usize>i) << 2), sum, 0);
+  }
+}
+
+/** Elements 0..3 of the eight at p. */
 // @ts-ignore: decorator
 @inline
-function four<V>(p: usize): v128 {
+function low<V>(p: usize): v128 {
   if (isFloat<V>()) return v128.load(p);
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(v128.load8x8_s(p)));
+}
+
+/** Elements 4..7 of the eight at p: the optimizer loads int8 once for both halves. */
+// @ts-ignore: decorator
+@inline
+function high<V>(p: usize): v128 {
+  if (isFloat<V>()) return v128.load(p, 16);
+  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(v128.load8x8_s(p)));
 }
 
 // @ts-ignore: decorator

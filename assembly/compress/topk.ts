@@ -1,5 +1,5 @@
 /**
- * The k-th largest magnitude, and masks made from it.
+ * The k-th largest magnitude.
  *
  * Magnitudes are compared as integers, bits & 0x7fffffff: the same order as |x|, exact for denormals, and NaN ranks
  * above infinity instead of poisoning every comparison.
@@ -13,11 +13,13 @@ const MARGIN: f64 = 3.5;
 // After so many brackets that missed, the range of values is cut into thirds instead: at most 20 further passes.
 const SAMPLED_ROUNDS: i32 = 3;
 const MAGNITUDE: i32 = 0x7fffffff;
-// Scratch begins with a head: the table of shuffles, the list of noted blocks, three counts.
+// Scratch begins with a head: the table of shuffles, the list of noted blocks, three counts, and the number of elements
+// looked at in all passes together (i64, for tests).
 const LIST: usize = 256;
 const LIST_BLOCKS: usize = 64;
 const COUNTS: usize = LIST + LIST_BLOCKS * 4;
-const HEAD_BYTES: usize = COUNTS + 16;
+const SWEPT: usize = COUNTS + 16;
+const HEAD_BYTES: usize = SWEPT + 8;
 // A block of sixteen is packed by whole vectors, even where the bracket is full already.
 const OVERRUN_BYTES: usize = 80;
 
@@ -29,7 +31,8 @@ export function topk_scratch_bytes(n: i32): usize {
 /**
  * t = bits of the k-th largest |x[i]|, exactly: #(|x| > t) < k <= #(|x| >= t).
  *
- * Expected time one pass over x; at most 24 passes for any data whatsoever.
+ * Expected time one pass over x, two where the data were made to mislead the first sample; at most 24 passes for any data
+ * whatsoever.
  *
  * - n: elements, k: 1..n
  * - x: f32 [n], not written
@@ -52,6 +55,7 @@ export function topk_threshold_f32(n: i32, x: usize, k: i32, scratch: usize): u3
       }
     }
   }
+  store<i64>(scratch, 0, SWEPT);
   return select(x, n, k, scratch, scratch + HEAD_BYTES);
 }
 
@@ -84,7 +88,7 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
   const sampled = sampleSize(n);
   const free = sample + ((<usize>sampled) << 2);
   const capacity = bracketSize(n);
-  takeSample(x, n, sample, sampled);
+  let random = mix(n, k);
 
   // The answer lies in low..high; `above` elements are greater than high, `inside` lie in low..high.
   let low = 0;
@@ -95,6 +99,8 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
     let a = low;
     let b = high;
     if (inside > capacity) {
+      // Another sample after each bracket that missed, drawn by what it counted: nobody can have foreseen it.
+      takeSample(x, n, sample, sampled, random);
       const sampleAbove = countAbove(sample, sampled, high);
       const sampleInside = countAbove(sample, sampled, low - 1) - sampleAbove;
       if (round < SAMPLED_ROUNDS && sampleInside > 0) {
@@ -116,6 +122,7 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
     const greater = load<i32>(head, COUNTS); // #(v > b)
     const notLess = load<i32>(head, COUNTS + 4); // #(v >= b)
     const between = load<i32>(head, COUNTS + 8); // #(a < v < b)
+    random = mix(random ^ greater, notLess + between);
     if (k <= greater) {
       low = b + 1;
       inside = greater - above;
@@ -140,16 +147,25 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
   return low;
 }
 
+/** A seed from two numbers: the multipliers and shifts of A. Appleby, MurmurHash3, 2011. */
+// @ts-ignore: decorator
+@inline
+function mix(a: u32, b: u32): u32 {
+  let h = (a ^ (b * 0xcc9e2d51)) * 0x85ebca6b;
+  h ^= h >> 13;
+  h *= 0xc2b2ae35;
+  return h ^ (h >> 16);
+}
+
 /** Four neighbours from a random place in each of `size / 4` equal stretches of x: weights have structure by rows. */
-function takeSample(x: usize, n: i32, sample: usize, size: i32): void {
+function takeSample(x: usize, n: i32, sample: usize, size: i32, random: u32): void {
   const magnitude = i32x4.splat(MAGNITUDE);
   const quads = <u64>(n >> 2);
   const shift = <u64>ctz(size >> 2);
   const end = sample + ((<usize>size) << 2);
-  let random: u32 = 0x9e3779b9;
   let stretch: u64 = 0;
   while (sample < end) {
-    random = random * 1664525 + 1013904223; // D. E. Knuth's generator; the same for every call
+    random = random * 1664525 + 1013904223; // D. E. Knuth's generator
     // (stretch + random / 2^32) * quads / (size / 4)
     const quad = ((((stretch << 16) | <u64>(random >> 16)) * quads) >> shift) >> 16;
     v128.store(sample, v128.and(magnitude, v128.load(x + ((<usize>quad) << 4))));
@@ -215,6 +231,7 @@ function packBetween(x: usize, n: i32, a: i32, b: i32, packed: usize, capacity: 
   const vb = i32x4.splat(b);
   const vc = i32x4.splat(b - 1);
   const list = head + LIST;
+  store<i64>(head, load<i64>(head, SWEPT) + n, SWEPT);
   const full = packed + ((<usize>capacity) << 2);
   const end = x + ((<usize>n) << 2);
   const blocks = x + ((<usize>(n & ~15)) << 2);
@@ -293,135 +310,4 @@ function pack(out: usize, v: v128, a: v128, c: v128, table: usize): usize {
 @inline
 function laneSum(v: v128): i32 {
   return i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1) + i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3);
-}
-
-/**
- * mask bit i = |x[i]| > t, or |x[i]| == t and fewer than `ties` such elements came before: ties go to the lower
- * index. With t the k-th largest magnitude and ties = k - #(|x| > t), exactly k bits are set.
- *
- * - x: f32 [n]
- * - mask: (n + 7) >> 3 bytes, bit i & 7 of byte i >> 3, written in full, spare bits 0; must not overlap x
- * - threshold: bits of t without sign, ties: 0 or more
- * - returns the number of ties used, so that a caller can go over several tensors in turn
- */
-export function topk_mask_f32(n: i32, x: usize, mask: usize, threshold: u32, ties: i32): i32 {
-  assert((x & 3) == 0);
-  assert(ties >= 0);
-  const t = <i32>threshold;
-  const limit = i32x4.splat(t);
-  const below = i32x4.splat(t - 1);
-  const blocks = x + ((<usize>(n & ~15)) << 2);
-  let left = ties;
-  while (x < blocks) {
-    let kept = above16(x, limit);
-    if (left > 0) {
-      const same = above16(x, below) & ~kept;
-      if (same) {
-        const taken = lowest(same, left);
-        left -= popcnt(taken);
-        kept |= taken;
-      }
-    }
-    store<u16>(mask, <u16>kept);
-    x += 64;
-    mask += 2;
-  }
-  let rest = n & 15;
-  while (rest > 0) {
-    const here = min(rest, 8);
-    let kept: u32 = 0;
-    for (let bit = 0; bit < here; bit++) {
-      const v = load<i32>(x) & MAGNITUDE;
-      if (v > t) {
-        kept |= 1 << bit;
-      } else if (v == t && left > 0) {
-        kept |= 1 << bit;
-        left--;
-      }
-      x += 4;
-    }
-    store<u8>(mask, <u8>kept);
-    mask++;
-    rest -= here;
-  }
-  return ties - left;
-}
-
-/** The lowest `count` set bits. */
-// @ts-ignore: decorator
-@inline
-function lowest(bits: u32, count: i32): u32 {
-  while (<i32>popcnt(bits) > count) bits &= ~(0x80000000 >>> clz(bits));
-  return bits;
-}
-
-/** One bit for each of sixteen elements: its magnitude is above the limit. */
-// @ts-ignore: decorator
-@inline
-function above16(x: usize, limit: v128): u32 {
-  const magnitude = i32x4.splat(MAGNITUDE);
-  const a = i32x4.gt_s(v128.and(magnitude, v128.load(x)), limit);
-  const b = i32x4.gt_s(v128.and(magnitude, v128.load(x, 16)), limit);
-  const c = i32x4.gt_s(v128.and(magnitude, v128.load(x, 32)), limit);
-  const d = i32x4.gt_s(v128.and(magnitude, v128.load(x, 48)), limit);
-  return i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)));
-}
-
-/**
- * y[i] = mask bit i ? x[i] : +0, NaN under a 0 included.
- *
- * - x: f32 [n]
- * - mask: (n + 7) >> 3 bytes
- * - y: f32 [n], written in full; may be x
- */
-export function mask_apply_f32(n: i32, x: usize, mask: usize, y: usize): void {
-  assert(((x | y) & 3) == 0);
-  const blocks = x + ((<usize>(n & ~7)) << 2);
-  while (x < blocks) {
-    const bits = i32x4.splat(load<u8>(mask));
-    v128.store(y, v128.and(v128.load(x), firstLanes(bits)));
-    v128.store(y, v128.and(v128.load(x, 16), lastLanes(bits)), 16);
-    x += 32;
-    y += 32;
-    mask++;
-  }
-  for (let bit = 0, rest = n & 7; bit < rest; bit++) {
-    store<u32>(y, (load<u8>(mask) >> (<u8>bit)) & 1 ? load<u32>(x) : 0);
-    x += 4;
-    y += 4;
-  }
-}
-
-/** Lanes for bits 0..3 of a mask byte that stands in every lane: all ones where the bit is set. */
-// @ts-ignore: decorator
-@inline
-export function firstLanes(bits: v128): v128 {
-  const place = i32x4(1, 2, 4, 8);
-  return i32x4.eq(v128.and(bits, place), place);
-}
-
-/** The same for bits 4..7. */
-// @ts-ignore: decorator
-@inline
-export function lastLanes(bits: v128): v128 {
-  const place = i32x4(16, 32, 64, 128);
-  return i32x4.eq(v128.and(bits, place), place);
-}
-
-/** The number of set bits among the first n. mask: (n + 7) >> 3 bytes; spare bits are not looked at. */
-export function mask_count(n: i32, mask: usize): i32 {
-  const words = mask + (<usize>((n >> 6) << 3));
-  let count: i64 = 0;
-  while (mask < words) {
-    count += popcnt(load<i64>(mask));
-    mask += 8;
-  }
-  let rest = n & 63;
-  while (rest >= 8) {
-    count += popcnt(<i64>load<u8>(mask));
-    mask++;
-    rest -= 8;
-  }
-  if (rest > 0) count += popcnt(<i64>(<i32>load<u8>(mask) & ((1 << rest) - 1)));
-  return <i32>count;
 }

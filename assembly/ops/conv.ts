@@ -8,7 +8,10 @@
  */
 import { pack_columns, pack_rows } from "./panel";
 import { KC, MC, multiply_block } from "./tile";
-import { end_inside, first_inside, pack_window, pack_window_transposed } from "./window";
+import {
+  fill, is_pointwise, lay_out, list_taps, pack_planes, phases, plane_pitch, plane_side, planes_bytes,
+} from "./planes";
+import { end_inside, first_inside, pack_window_transposed } from "./window";
 
 /** Output pixels, or taps, of a block: KC x 512 x 4 bytes are 512 KB of panels. */
 const block: i32 = 512;
@@ -19,25 +22,29 @@ function padded(n: i32): i32 {
   return (n + 7) & ~7;
 }
 
-/** Whether `cols` is x itself: one tap, no stride, no padding. The image may then be read as one line. */
+/** Bytes of the panels of conv_f32, a multiple of 16: at most 512 KB. */
 // @ts-ignore: decorator
 @inline
-function is_pointwise(
-  h: i32, w: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32, outH: i32, outW: i32,
-): bool {
-  return kh == 1 && kw == 1 && strideH == 1 && strideW == 1 && padTop == 0 && padLeft == 0 && outH == h && outW == w;
+function panels_bytes(r: i32, p: i32): usize {
+  return <usize>(min(r, KC) * padded(min(p, block))) << 2;
 }
 
-/** Bytes of scratch of conv_f32 with r = c kh kw taps and p = outH outW pixels (at most 512 KB). */
-export function conv_scratch_bytes(r: i32, p: i32): f64 {
-  return <f64>min(r, KC) * <f64>padded(min(p, block)) * 4;
+/** Bytes of scratch of conv_f32: its panels, and one image laid out with its padding. */
+export function conv_scratch_bytes(
+  c: i32, w: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padLeft: i32, dilationH: i32, dilationW: i32,
+  outH: i32, outW: i32,
+): f64 {
+  const rows = plane_side(kh, strideH, dilationH, outH);
+  const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
+  const channel = phases(kh, strideH, dilationH) * phases(kw, strideW, dilationW) * rows * pitch;
+  return <f64>panels_bytes(c * kh * kw, outH * outW) + <f64>(kh * kw) * 4 + planes_bytes(c, channel);
 }
 
 /**
  * Y = conv(X, W) + bias; sums in rising r from the bias, the same bits for any batch.
  * x: f32 [batch, c, h, w], images xImage elements apart; wPanels: gemm_pack_a_f32 of W[o, c kh kw]; bias: f32 [o], or 0
  * for none; y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart from all others;
- * scratch: conv_scratch_bytes(c kh kw, outH outW). Strides and dilations >= 1, padding >= 0.
+ * scratch: conv_scratch_bytes. Strides and dilations >= 1, padding >= 0.
  */
 export function conv_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
@@ -49,12 +56,20 @@ export function conv_f32(
   assert(((x | wPanels | bias | y | scratch) & 3) == 0);
   const p = outH * outW;
   const r = c * kh * kw;
-  if (is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW)) {
-    w = outW = p;
-    h = outH = 1;
-  }
+  const taps = scratch + panels_bytes(r, p);
+  const planes = taps + (<usize>(kh * kw) << 2);
+  const pointwise = is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW);
+  const rows = plane_side(kh, strideH, dilationH, outH);
+  const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
+  const phasesH = phases(kh, strideH, dilationH);
+  const phasesW = phases(kw, strideW, dilationW);
+  const channel = <usize>(phasesH * phasesW * rows * pitch) << 2;
+  list_taps(kh, kw, strideH, strideW, dilationH, dilationW, rows, pitch, taps);
   const row = <usize>p << 2;
   for (let image = 0; image < batch; image++) {
+    if (!pointwise) {
+      lay_out(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, x, planes);
+    }
     for (let q = 0; q < p; q += block) {
       const n = min(block, p - q);
       const py = y + (<usize>q << 2);
@@ -63,9 +78,8 @@ export function conv_f32(
       }
       for (let k = 0; k < r; k += KC) {
         const kc = min(KC, r - k);
-        pack_window(
-          k, kc, q, n, h, w, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outW, x, scratch,
-        );
+        if (pointwise) pack_columns(kc, n, p, 1, x + (<usize>(k * p + q) << 2), scratch);
+        else pack_planes(k, kc, q, n, kh * kw, taps, channel, outW, pitch, planes, scratch);
         const panels = wPanels + (<usize>(o * k) << 2);
         for (let i = 0; i < o; i += MC) {
           multiply_block(
@@ -76,49 +90,6 @@ export function conv_f32(
     }
     x += <usize>xImage << 2;
     y += <usize>yImage << 2;
-  }
-}
-
-function fill(p: usize, n: i32, value: f32): void {
-  const v = f32x4.splat(value);
-  for (; n >= 4; n -= 4, p += 16) v128.store(p, v);
-  for (; n > 0; n--, p += 4) store<f32>(p, value);
-}
-
-/**
- * cols in full, for callers that multiply it themselves. x: f32 [c, h, w]; cols: f32 [c kh kw, outH outW], written in
- * full, apart from x.
- */
-export function im2col_f32(
-  c: i32, h: i32, w: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
-  dilationH: i32, dilationW: i32, outH: i32, outW: i32, x: usize, cols: usize,
-): void {
-  assert(strideH > 0 && strideW > 0 && dilationH > 0 && dilationW > 0 && padTop >= 0 && padLeft >= 0);
-  assert(((x | cols) & 3) == 0);
-  for (let i = 0; i < c; i++, x += <usize>(h * w) << 2) {
-    for (let ky = 0; ky < kh; ky++) {
-      for (let kx = 0; kx < kw; kx++) {
-        const offset = kx * dilationW - padLeft;
-        const first = first_inside(offset, strideW, outW);
-        const end = end_inside(offset, strideW, outW, w);
-        for (let oy = 0; oy < outH; oy++, cols += <usize>outW << 2) {
-          const iy = oy * strideH - padTop + ky * dilationH;
-          if (<u32>iy >= <u32>h) {
-            fill(cols, outW, 0);
-            continue;
-          }
-          fill(cols, first, 0);
-          let to = cols + (<usize>first << 2);
-          let from = x + (<usize>(iy * w + first * strideW + offset) << 2);
-          let n = end - first;
-          if (strideW == 1) {
-            for (; n >= 4; n -= 4, to += 16, from += 16) v128.store(to, v128.load(from));
-          }
-          for (; n > 0; n--, to += 4, from += <usize>strideW << 2) store<f32>(to, load<f32>(from));
-          fill(to, outW - end, 0);
-        }
-      }
-    }
   }
 }
 

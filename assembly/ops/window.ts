@@ -7,95 +7,10 @@
  */
 import { store_columns } from "../simd";
 
-/** Eight entries of (y, x, byte offset): the pixels or the taps of one panel. */
+/** Eight entries of (y, x, byte offset): the taps of one panel. */
 const table = memory.data(8 * 12);
 
-/** A coordinate outside every image. */
-const outside: i32 = i32.MIN_VALUE / 2;
-
-/**
- * B panels of cols: rows k0 .. k0 + k, columns q0 .. q0 + n.
- * x: f32 [c, h, w]; out: f32 [ceil(n / 8)][k][8], written in full, the last panel padded with zeros.
- */
-export function pack_window(
-  k0: i32, k: i32, q0: i32, n: i32, h: i32, w: i32, kh: i32, kw: i32, strideH: i32, strideW: i32,
-  padTop: i32, padLeft: i32, dilationH: i32, dilationW: i32, outW: i32, x: usize, out: usize,
-): void {
-  const tap = k0 % (kh * kw);
-  const ky0 = tap / kw;
-  const kx0 = tap % kw;
-  const plane = x + (<usize>(k0 / (kh * kw) * h * w) << 2);
-  // From one tap to the next along kx; then, past the last, what is left to the next line; then to the next channel.
-  const stepX = <usize>dilationW << 2;
-  const stepY = <usize>(dilationH * w - kw * dilationW) << 2;
-  const stepC = <usize>(h * w - kh * dilationH * w) << 2;
-  for (let j = 0; j < n; j += 8) {
-    const q = q0 + j;
-    const ox = q % outW;
-    const top = q / outW * strideH - padTop;
-    const left = ox * strideW - padLeft;
-    const run = strideW == 1 && n - j >= 8 && ox + 8 <= outW;
-    const inRows = top >= 0 && top + (kh - 1) * dilationH < h;
-    const inside = run && inRows && left >= 0 && left + 8 + (kw - 1) * dilationW <= w;
-    let from = plane + (<usize>((top + ky0 * dilationH) * w + left + kx0 * dilationW) << 2);
-    let ky = ky0;
-    let kx = kx0;
-    if (inside) {
-      for (let p = 0; p < k; p++) {
-        v128.store(out, v128.load(from));
-        v128.store(out, v128.load(from, 16), 16);
-        out += 32;
-        from += stepX;
-        if (++kx == kw) {
-          kx = 0;
-          from += stepY;
-          if (++ky == kh) {
-            ky = 0;
-            from += stepC;
-          }
-        }
-      }
-      continue;
-    }
-    list_pixels(q, n - j, strideH, strideW, padTop, padLeft, w, outW);
-    for (let p = 0; p < k; p++) {
-      const dy = ky * dilationH;
-      const dx = kx * dilationW;
-      if (run && <u32>(top + dy) < <u32>h && left + dx >= 0 && left + dx + 8 <= w) {
-        v128.store(out, v128.load(from));
-        v128.store(out, v128.load(from, 16), 16);
-      } else {
-        gather_pixels(dy, dx, h, w, from, out);
-      }
-      out += 32;
-      from += stepX;
-      if (++kx == kw) {
-        kx = 0;
-        from += stepY;
-        if (++ky == kh) {
-          ky = 0;
-          from += stepC;
-        }
-      }
-    }
-  }
-}
-
-/** The table of pixels q .. q + 8: where each window begins, and how far from the first. Past `left` pixels: outside. */
-function list_pixels(
-  q: i32, left: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32, w: i32, outW: i32,
-): void {
-  const base = (q / outW * strideH - padTop) * w + q % outW * strideW - padLeft;
-  for (let i = 0, at = table; i < 8; i++, at += 12) {
-    const y = (q + i) / outW * strideH - padTop;
-    const x = (q + i) % outW * strideW - padLeft;
-    store<i32>(at, i < left ? y : outside);
-    store<i32>(at, x, 4);
-    store<i32>(at, (y * w + x - base) << 2, 8);
-  }
-}
-
-/** One tap of eight listed pixels. */
+/** Eight listed taps of one pixel. */
 function gather_pixels(dy: i32, dx: i32, h: i32, w: i32, from: usize, out: usize): void {
   for (let at = table, end = table + 96; at < end; at += 12, out += 4) {
     const held = <u32>(load<i32>(at) + dy) < <u32>h && <u32>(load<i32>(at, 4) + dx) < <u32>w;

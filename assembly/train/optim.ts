@@ -5,7 +5,7 @@
  * No fused multiply-add here, not even in the relaxed build: these loops wait for memory, and so training keeps its
  * bits.
  */
-import { firstLanes } from "../compress/topk";
+import { firstLanes } from "../compress/mask";
 import { load_head, store_head } from "../simd";
 
 /**

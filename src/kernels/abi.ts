@@ -24,48 +24,113 @@ export interface RunKernels {
   gemm_tn_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
   gemm_ab_f32(m: number, n: number, k: number, a: P, bPanels: P, c: P, scratch: P): void;
 
-  // ops/conv: one call does one group of one image or a whole batch; see assembly/ops/conv.ts
-  conv_scratch_bytes(r: number, p: number): number;
-  conv_f32(
-    batch: number,
-    c: number,
-    h: number,
-    w: number,
-    o: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    dilationH: number,
-    dilationW: number,
-    outH: number,
-    outW: number,
-    xImage: number,
-    yImage: number,
-    x: P,
-    wPanels: P,
+  // ops/int8: exact integer products; unsigned and yUnsigned are 0 or 1
+  gemm_panels_i8_bytes(k: number, n: number): number;
+  gemm_pack_i8(k: number, n: number, rowStride: number, colStride: number, b: P, panels: P): void;
+  gemm_scratch_i8_bytes(m: number, k: number): number;
+  gemm_i8(m: number, n: number, k: number, a: P, panels: P, c: P, scratch: P, zero: number, unsigned: number): void;
+  gemm_dequantize_i8(
+    m: number,
+    n: number,
+    k: number,
+    a: P,
+    panels: P,
+    aScale: P,
+    scale: P,
     bias: P,
     y: P,
     scratch: P,
+    zero: number,
+    unsigned: number,
   ): void;
-  im2col_f32(
-    c: number,
-    h: number,
-    w: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    dilationH: number,
-    dilationW: number,
-    outH: number,
-    outW: number,
-    x: P,
-    cols: P,
+  gemm_requantize_i8(
+    m: number,
+    n: number,
+    k: number,
+    a: P,
+    panels: P,
+    scale: P,
+    bias: P,
+    y: P,
+    scratch: P,
+    zero: number,
+    unsigned: number,
+    yZero: number,
+    yUnsigned: number,
+  ): void;
+  quantize_dynamic_i8(rows: number, cols: number, x: P, scale: P, q: P): void;
+
+  // ops/widened: f32 by int8 weights, panels of gemm_pack_i8
+  gemm_widened_scratch_bytes(m: number, k: number): number;
+  gemm_f32_i8(m: number, n: number, k: number, a: P, panels: P, scale: P, c: P, scratch: P): void;
+
+  // ops/int4
+  gemm_panels_i4_bytes(k: number, n: number, group: number): number;
+  gemm_pack_i4(
+    k: number,
+    n: number,
+    group: number,
+    b: P,
+    scale: P,
+    panels: P,
+    rowStride: number,
+    groupStride: number,
+  ): void;
+  gemm_scratch_i4_bytes(k: number, group: number): number;
+  gemm_i4(m: number, n: number, k: number, group: number, a: P, aScale: P, panels: P, bias: P, y: P, scratch: P): void;
+
+  // ops/conv: one call does one group of one image or a whole batch; see assembly/ops/conv.ts
+  // biome-ignore format: sizes in lines
+  conv_scratch_bytes(
+    c: number, w: number, kh: number, kw: number, strideH: number, strideW: number, padLeft: number,
+    dilationH: number, dilationW: number, outH: number, outW: number,
+  ): number;
+  // biome-ignore format: sizes in lines
+  conv_f32(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
+    strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
+    outW: number, xImage: number, yImage: number, x: P, wPanels: P, bias: P, y: P, scratch: P,
+  ): void;
+  // ops/winograd: 3 x 3, stride 1
+  winograd_panels_bytes(o: number, c: number): number;
+  winograd_pack_scratch_bytes(c: number): number;
+  winograd_pack_f32(o: number, c: number, weight: P, panels: P, scratch: P): void;
+  winograd_scratch_bytes(c: number, o: number, outH: number, outW: number): number;
+  // biome-ignore format: sizes in lines
+  winograd_f32(
+    batch: number, c: number, h: number, w: number, o: number, padTop: number, padLeft: number, outH: number,
+    outW: number, xImage: number, yImage: number, x: P, panels: P, bias: P, y: P, scratch: P,
+  ): void;
+  // ops/depthwise: m filters for each of c channels
+  // biome-ignore format: sizes in lines
+  depthwise_scratch_bytes(
+    w: number, kh: number, kw: number, strideH: number, strideW: number, padLeft: number, dilationH: number,
+    dilationW: number, outH: number, outW: number,
+  ): number;
+  // biome-ignore format: sizes in lines
+  depthwise_f32(
+    batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number,
+    strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
+    outW: number, x: P, weight: P, bias: P, y: P, scratch: P,
+  ): void;
+  // compress/sparse-conv: the weight in CSR
+  // biome-ignore format: sizes in lines
+  sparse_conv_scratch_bytes(
+    c: number, w: number, o: number, entries: number, kh: number, kw: number, strideH: number, strideW: number,
+    padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number,
+  ): number;
+  // biome-ignore format: sizes in lines
+  sparse_conv_f32(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
+    strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
+    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, bias: P, y: P, scratch: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  sparse_conv_i8(
+    batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
+    strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
+    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, scale: P, bias: P, y: P,
+    scratch: P,
   ): void;
 
   // ops/pool
@@ -129,6 +194,42 @@ export interface RunKernels {
     y: P,
     codebookScale: number,
   ): void;
+  spmv_grouped_f32(groups: number, starts: P, col: P, values: P, order: P, x: P, y: P): void;
+  spmv_grouped_i8(groups: number, starts: P, col: P, values: P, scale: P, order: P, x: P, y: P): void;
+
+  // ops/factored
+  factored_scratch_bytes(m: number, k: number): number;
+  factored_pieces_i8(
+    m: number,
+    n: number,
+    k: number,
+    d: number,
+    atoms: number,
+    a: P,
+    rowPtr: P,
+    col: P,
+    codes: P,
+    codeScale: P,
+    codebook: P,
+    c: P,
+    scratch: P,
+    codebookScale: number,
+  ): void;
+  factored_columns_i8(
+    m: number,
+    n: number,
+    k: number,
+    atoms: number,
+    a: P,
+    rowPtr: P,
+    col: P,
+    codes: P,
+    codeScale: P,
+    codebook: P,
+    c: P,
+    scratch: P,
+    codebookScale: number,
+  ): void;
 
   // compress/entropy: decoders of src/codec; each gives 0, or the number of a fault (src/codec/fault.ts)
   decode_scratch_bytes(cols: number, srcBytes: number): number;
@@ -170,6 +271,8 @@ export interface FullKernels extends RunKernels {
   // compress/topk
   topk_scratch_bytes(n: number): number;
   topk_threshold_f32(n: number, x: P, k: number, scratch: P): number;
+
+  // compress/mask
   topk_mask_f32(n: number, x: P, mask: P, threshold: number, ties: number): number;
   mask_apply_f32(n: number, x: P, mask: P, y: P): void;
   mask_count(n: number, mask: P): number;
@@ -230,6 +333,18 @@ export interface FullKernels extends RunKernels {
     weight: P,
     dx: P,
     scratch: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  depthwise_grad_w_f32(
+    batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number, x: P,
+    dy: P, dw: P, scratch: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  depthwise_grad_x_f32(
+    batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number, strideW: number,
+    padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number, dy: P,
+    weight: P, dx: P, scratch: P,
   ): void;
   conv_grad_scratch_bytes(o: number, r: number, p: number): number;
   max_pool_grad_f32(

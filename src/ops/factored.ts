@@ -1,14 +1,16 @@
 import type { Launch, PlacedWeight, Site, Slots } from "./op.js";
-import { type Sparse, spmm, turned, turnedBytes } from "./sparse.js";
+import { grouped, type Rows, transposedStarts, turned, turnedBytes } from "./sparse.js";
 
 /** A weight as codebook times coefficients, in the session's memory. */
 export type Factored = Extract<PlacedWeight, { kind: "factored" }>;
 
 /** A sparse matrix made from the coefficients at load. */
-export type Mix = Pick<Sparse, "rows" | "cols" | "rowPtr" | "col" | "values" | "scale">;
+export type Mix = Rows;
 
-/** Weight rows that are rebuilt and packed at a time: whole panels of 8 columns, small enough for the second-level cache. */
-const tileRows = 64;
+/** Time of one entry of Z in its product, in multiply-adds of a dense product (measured: 22 against 40 GFLOP/s). */
+const mixing = 2;
+/** Time of one multiply-add of rebuilding W, in those of a dense product (measured: 0.15 against 0.025 ns). */
+const rebuilding = 6;
 
 /** Whether C (Z x) takes fewer multiply-adds than W x. */
 export function paysTwoSteps({ layout, rows, cols, d, k, n, nnz }: Factored): boolean {
@@ -17,51 +19,44 @@ export function paysTwoSteps({ layout, rows, cols, d, k, n, nnz }: Factored): bo
 }
 
 /**
- * Y = X W^T + bias with W = C Z: in two steps where that is cheaper, else rebuilt tile by tile. Undefined where the columns of X
- * do not cut the rows of W evenly, so that neither can be done.
+ * The batch below which C (Z x) is faster than W x with W rebuilt. Both grow with the batch but for the rebuilding itself:
+ * where a column takes less time in two steps it is infinite (measured: at 4096 x 4096, 1 bit a weight, two steps are 4 times
+ * faster with 196 columns too).
  */
-export function factoredProduct(site: Site, weight: Factored, bias: number): ((io: Slots) => Launch) | undefined {
-  if (weight.layout === "kernel" && weight.cols % weight.d !== 0) return undefined;
-  if (site.exact || !paysTwoSteps(weight)) return rebuilt(site, weight, bias);
-  return weight.layout === "rows" ? twoSteps(site, weight, bias) : pieceByPiece(site, weight, bias);
+export function twoStepsBelow({ layout, rows, cols, d, k, n, nnz }: Factored): number {
+  const pieces = layout === "rows" ? 1 : n / rows;
+  const more = pieces * k * d + mixing * nnz - rows * cols;
+  return more <= 0 ? Number.POSITIVE_INFINITY : (rebuilding * nnz * d) / more;
 }
 
 /**
- * W = C Z rebuilt tile by tile on the way into the panels of the product, never whole.
- * `kernel`: tiles of weight rows; `rows`: tiles of the summed dimension, which W^T = Z^T C^T gives row by row.
+ * Y = X W^T + bias with W = C Z: in two steps for the batches where that is faster, else rebuilt block by block. Undefined where
+ * the columns of X do not cut the rows of W evenly, so that neither can be done.
  */
+export function factoredProduct(site: Site, weight: Factored, bias: number): ((io: Slots) => Launch) | undefined {
+  if (weight.layout === "kernel" && weight.cols % weight.d !== 0) return undefined;
+  const whole = rebuilt(site, weight, bias);
+  const below = twoStepsBelow(weight);
+  if (site.exact || below <= 1) return whole;
+  const stepwise = weight.layout === "rows" ? twoSteps(site, weight, bias) : pieceByPiece(site, weight, bias);
+  return (io) => (io.inputs[0]!.shape[0] < below ? stepwise(io) : whole(io));
+}
+
+/** W = C Z rebuilt on the way into the panels of the product, never whole. */
 function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
   const { kernels } = site;
-  const { rows: n, cols: k, layout, d } = weight;
-  const tile = layout === "rows" ? k : n;
+  const { rows: n, cols: k, layout, d, k: atoms, rowPtr, col, codes, codeScale, codebook, codebookScale } = weight;
   return ({ inputs, outputs }) => {
     const m = inputs[0]!.shape[0];
     const x = inputs[0]!.pointer;
     const y = outputs[0].pointer;
-    const height = Math.min(tile, tileRows);
-    const [tileK, tileN] = layout === "rows" ? [height, n] : [k, height];
-    const valuesBytes = 4 * tileK * tileN;
-    const panelsB = valuesBytes + kernels.gemm_panels_b_bytes(tileK, tileN);
+    const stored = [rowPtr, col, codes, codeScale, codebook] as const;
     return {
-      scratch: panelsB + kernels.gemm_panels_a_bytes(m, tileK),
+      scratch: kernels.factored_scratch_bytes(m, k),
       run(scratch) {
         kernels.fill_row_f32(m, n, bias, y);
-        const b = scratch + valuesBytes;
-        const a = scratch + panelsB;
-        if (layout === "kernel") kernels.gemm_pack_a_f32(m, k, k, 1, x, a);
-        for (let at = 0; at < tile; at += height) {
-          const size = Math.min(height, tile - at);
-          if (layout === "rows") {
-            rebuildColumns(kernels, weight, at, size, scratch);
-            kernels.gemm_pack_b_f32(size, n, n, 1, scratch, b);
-            kernels.gemm_pack_a_f32(m, size, k, 1, x + 4 * at, a);
-            kernels.gemm_packed_f32(m, n, size, a, b, y, n);
-          } else {
-            rebuildColumns(kernels, weight, (at * k) / d, (size * k) / d, scratch);
-            kernels.gemm_pack_b_f32(k, size, 1, k, scratch, b);
-            kernels.gemm_packed_f32(m, size, k, a, b, y + 4 * at, n);
-          }
-        }
+        if (layout === "rows") kernels.factored_columns_i8(m, n, k, atoms, x, ...stored, y, scratch, codebookScale);
+        else kernels.factored_pieces_i8(m, n, k, d, atoms, x, ...stored, y, scratch, codebookScale);
       },
     };
   };
@@ -80,13 +75,14 @@ export function rebuildColumns(
 }
 
 /**
- * y = C (Z x) without ever forming W, layout `rows`: t [k, m] = Z X^T by CSR, Y = t^T C^T. S + d k multiply-adds a column
- * instead of d n. Z (k rows) is the transpose of what the file holds, made here once.
+ * y = C (Z x) without ever forming W, layout `rows`: t [m, k] = X Z^T by CSR, Y = t C^T. S + d k multiply-adds a column instead
+ * of d n. Z (k rows) is the transpose of what the file holds, made here once, and C^T is widened to f32 (measured: int8 in
+ * memory is 1.7 times slower at batch 1 and no faster above).
  */
 function twoSteps(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
   const { kernels } = site;
-  const { d, k, n: columns } = weight;
-  const z = transposedCodes(site, weight);
+  const { d, k } = weight;
+  const z = grouped(site, transposedCodes(site, weight));
   const panels = site.alloc(kernels.gemm_panels_b_bytes(k, d));
   site.temporary(4 * k * d, (dense) => {
     scaledCodebook(kernels, weight, dense);
@@ -96,16 +92,13 @@ function twoSteps(site: Site, weight: Factored, bias: number): (io: Slots) => La
     const m = inputs[0]!.shape[0];
     const x = inputs[0]!.pointer;
     const y = outputs[0].pointer;
-    const turned = 4 * m * columns;
-    const t = turned + 4 * m * k;
+    const t = 4 * m * k;
     return {
-      scratch: t + 4 * m * k + kernels.gemm_panels_a_bytes(m, k),
+      scratch: t + Math.max(turnedBytes(m, z), kernels.gemm_scratch_bytes(m, d, k)),
       run(scratch) {
-        kernels.transpose_f32(m, columns, x, scratch);
-        spmm(kernels, z, m, scratch, scratch + turned);
-        kernels.transpose_f32(k, m, scratch + turned, scratch + t);
+        turned(kernels, m, z, x, scratch, scratch + t);
         kernels.fill_row_f32(m, d, bias, y);
-        kernels.gemm_ab_f32(m, d, k, scratch + t, panels, y, scratch + t + 4 * m * k);
+        kernels.gemm_ab_f32(m, d, k, scratch, panels, y, scratch + t);
       },
     };
   };
@@ -118,7 +111,10 @@ function twoSteps(site: Site, weight: Factored, bias: number): (io: Slots) => La
 function pieceByPiece(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
   const { kernels } = site;
   const { d, k, rows } = weight;
-  const mix = mixOf(site, weight);
+  // The codes as they are: every row of Z' has scale 1, the atoms hold both scales.
+  const ones = site.alloc(4 * rows);
+  new Float32Array(kernels.memory.buffer, ones, rows).fill(1);
+  const mix = grouped(site, { ...mixRows(site, weight), values: weight.codes, scale: ones });
   const panels = site.alloc(kernels.gemm_panels_b_bytes(d, k));
   site.temporary(4 * k * d, (dense) => {
     scaledCodebook(kernels, weight, dense);
@@ -131,7 +127,7 @@ function pieceByPiece(site: Site, weight: Factored, bias: number): (io: Slots) =
     const pieces = m * (weight.cols / d);
     const t = 4 * pieces * k;
     return {
-      scratch: t + Math.max(kernels.gemm_panels_a_bytes(pieces, d), turnedBytes(m, mix)),
+      scratch: t + Math.max(kernels.gemm_scratch_bytes(pieces, k, d), turnedBytes(m, mix)),
       run(scratch) {
         kernels.fill_row_f32(pieces, k, 0, scratch);
         kernels.gemm_ab_f32(pieces, k, d, x, panels, scratch, scratch + t);
@@ -150,22 +146,20 @@ export function scaledCodebook(kernels: Site["kernels"], weight: Factored, y: nu
   for (let i = 0; i < values.length; i++) values[i] *= codebookScale;
 }
 
-/** Z in CSR, [k, n], from Z^T in CSR, [n, k]. */
+/** Z in CSR, [k, n], from Z^T in CSR, [n, k]: int8, its scales in the codebook. */
 function transposedCodes(site: Site, weight: Factored): Mix {
   const { k, n, nnz } = weight;
   const rowPtr = site.alloc(4 * (k + 1));
   const col = site.alloc(4 * nnz);
-  const values = site.alloc(4 * nnz);
+  const values = site.alloc(nnz);
+  const ones = site.alloc(4 * k);
   const { buffer } = site.kernels.memory;
   const starts = new Uint32Array(buffer, weight.rowPtr, n + 1);
   const atoms = new Uint32Array(buffer, weight.col, nnz);
   const codes = new Int8Array(buffer, weight.codes, nnz);
-  const outStart = new Uint32Array(buffer, rowPtr, k + 1).fill(0);
   const outCol = new Uint32Array(buffer, col, nnz);
-  const outValues = new Float32Array(buffer, values, nnz);
-  for (const atom of atoms) outStart[atom + 1]++;
-  for (let a = 0; a < k; a++) outStart[a + 1] += outStart[a];
-  const next = outStart.slice();
+  const outValues = new Int8Array(buffer, values, nnz);
+  const next = transposedStarts(atoms, new Uint32Array(buffer, rowPtr, k + 1));
   for (let j = 0; j < n; j++) {
     for (let e = starts[j]; e < starts[j + 1]; e++) {
       const to = next[atoms[e]]++;
@@ -173,7 +167,8 @@ function transposedCodes(site: Site, weight: Factored): Mix {
       outValues[to] = codes[e];
     }
   }
-  return { rows: k, cols: n, rowPtr, col, values, scale: 0 };
+  new Float32Array(buffer, ones, k).fill(1);
+  return { rows: k, cols: n, rowPtr, col, values, scale: ones };
 }
 
 /**
@@ -181,11 +176,20 @@ function transposedCodes(site: Site, weight: Factored): Mix {
  * together the rows (o, 0) .. (o, perRow - 1) of Z^T, so that W x = Z' T with T the product of each piece of x with each atom.
  */
 export function mixOf(site: Site, weight: Factored): Mix {
+  const { nnz } = weight;
+  const rows = mixRows(site, weight);
+  const values = site.alloc(4 * nnz);
+  const { buffer } = site.kernels.memory;
+  new Float32Array(buffer, values, nnz).set(new Int8Array(buffer, weight.codes, nnz));
+  return { ...rows, values, scale: 0 };
+}
+
+/** The support of Z', whose entries stand in the order of the codes. */
+function mixRows(site: Site, weight: Factored): Pick<Mix, "rows" | "cols" | "rowPtr" | "col"> {
   const { rows, k, n, nnz } = weight;
   const perRow = n / rows;
   const rowPtr = site.alloc(4 * (rows + 1));
   const col = site.alloc(4 * nnz);
-  const values = site.alloc(4 * nnz);
   const { buffer } = site.kernels.memory;
   const starts = new Uint32Array(buffer, weight.rowPtr, n + 1);
   const atoms = new Uint32Array(buffer, weight.col, nnz);
@@ -195,6 +199,5 @@ export function mixOf(site: Site, weight: Factored): Mix {
   for (let j = 0; j < n; j++) {
     for (let e = starts[j]; e < starts[j + 1]; e++) outCol[e] = (j % perRow) * k + atoms[e];
   }
-  new Float32Array(buffer, values, nnz).set(new Int8Array(buffer, weight.codes, nnz));
-  return { rows, cols: perRow * k, rowPtr, col, values, scale: 0 };
+  return { rows, cols: perRow * k, rowPtr, col };
 }

@@ -49,7 +49,10 @@ export interface Site {
   alloc(bytes: number): number;
   /** Memory for the length of one call. */
   temporary<T>(bytes: number, use: (pointer: number) => T): T;
-  /** Whether weights are rebuilt rather than used in factored form, so that results do not depend on the batch. */
+  /**
+   * Whether every result is the plain sum: factored weights are rebuilt, so that results do not depend on the batch, and Winograd's
+   * transforms, whose error is about five times larger, are not used.
+   */
   readonly exact: boolean;
 }
 

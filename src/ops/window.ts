@@ -12,20 +12,25 @@ export interface Window {
   readonly pads: readonly [number, number, number, number];
 }
 
-/** Window of a node; `kernel` where no kernel_shape attribute gives it. @throws ShapeError, UnsupportedError */
-export function windowOf(node: GraphNode, kernel?: readonly number[]): Window {
+/**
+ * Window of a node; `kernel` where no kernel_shape attribute gives it. Of rank 1, a line is an image of height 1.
+ * @throws ShapeError, UnsupportedError
+ */
+export function windowOf(node: GraphNode, kernel?: readonly number[], rank = 2): Window {
   const given =
-    node.attributes.kernel_shape === undefined && kernel ? kernel : integers(node, "kernel_shape", 2, undefined, 1);
-  const [top, left, bottom, right] = integers(node, "pads", 4, 0, 0);
-  const [strideH, strideW] = integers(node, "strides", 2, 1, 1);
-  const [dilationH, dilationW] = integers(node, "dilations", 2, 1, 1);
+    node.attributes.kernel_shape === undefined && kernel ? kernel : integers(node, "kernel_shape", rank, undefined, 1);
+  const pads = integers(node, "pads", 2 * rank, 0, 0);
+  const strides = integers(node, "strides", rank, 1, 1);
+  const dilations = integers(node, "dilations", rank, 1, 1);
   const auto = node.attributes.auto_pad ?? "NOTSET";
   if (auto !== "NOTSET") throw new UnsupportedError(expected(`${node.name}.auto_pad`, "NOTSET", String(auto)));
+  const pair = (values: readonly number[], missing: number): readonly [number, number] =>
+    rank === 1 ? [missing, values[0]] : [values[0], values[1]];
   return {
-    kernel: [given[0], given[1]],
-    strides: [strideH, strideW],
-    dilations: [dilationH, dilationW],
-    pads: [top, left, bottom, right],
+    kernel: pair(given, 1),
+    strides: pair(strides, 1),
+    dilations: pair(dilations, 1),
+    pads: [...pair(pads, 0), ...pair(pads.slice(rank), 0)],
   };
 }
 

@@ -11,7 +11,10 @@ import { bindPlan, type Lowered, lowerGraph, type Plan, runPlan } from "./plan.j
 export interface SessionOptions {
   /** The session's memory never passes this; OutOfMemoryError otherwise. Default: what wasm32 addresses (4 GiB). */
   readonly maxBytes?: number;
-  /** Rebuild factored weights instead of using them in factored form: slower, and independent of the batch bit for bit. */
+  /**
+   * Rebuild factored weights instead of using them in factored form, and convolve without Winograd's transforms: slower, and the
+   * result does not depend on the batch by a single bit.
+   */
   readonly exact?: boolean;
 }
 

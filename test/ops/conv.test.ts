@@ -3,70 +3,18 @@ import type { FullKernels } from "../../src/kernels/abi.js";
 import { type ConvCase, convs } from "../cases/ops.js";
 import { columns, convGradients, type Geometry, product, roundedProduct } from "../reference/ops.js";
 import { expectSame, expectWithin } from "../support/compare.js";
+import { dimensions, type Layer, laid, layer, part, sizes, twin } from "../support/conv.js";
 import { builds, Guarded, normals } from "../support/kernels.js";
-
-/** The sizes as every convolution kernel takes them. */
-function sizes(
-  g: ConvCase,
-): [...Parameters<FullKernels["conv_f32"]>] extends [...infer S, number, number, number, number, number] ? S : never {
-  return [
-    g.batch,
-    g.c,
-    g.h,
-    g.w,
-    g.o,
-    g.kh,
-    g.kw,
-    g.strideH,
-    g.strideW,
-    g.padTop,
-    g.padLeft,
-    g.dilationH,
-    g.dilationW,
-    g.outH,
-    g.outW,
-    g.groups * g.c * g.h * g.w,
-    g.groups * g.o * g.outH * g.outW,
-  ];
-}
-
-function dimensions(g: ConvCase): { image: number; plane: number; r: number; p: number } {
-  const p = g.outH * g.outW;
-  return { image: g.c * g.h * g.w, plane: g.o * p, r: g.c * g.kh * g.kw, p };
-}
-
-/** One group of one image of a tensor. */
-function part(x: Float32Array, g: ConvCase, image: number, group: number, size: number): Float32Array {
-  const start = (image * g.groups + group) * size;
-  return x.subarray(start, start + size);
-}
-
-interface Layer {
-  readonly x: Float32Array;
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
-  readonly dy: Float32Array;
-}
-
-function layer(g: ConvCase, seed: number): Layer {
-  const { image, plane, r } = dimensions(g);
-  return {
-    x: normals(g.batch * g.groups * image, seed),
-    weight: normals(g.groups * g.o * r, seed + 1, [0, 0.5, 0.9, 1][seed % 4]),
-    bias: normals(g.groups * g.o, seed + 2),
-    dy: normals(g.batch * g.groups * plane, seed + 3),
-  };
-}
 
 /** Y of a whole tensor, group by group; x lies against the end of memory. */
 function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, withBias: boolean): Float32Array {
-  const { image, plane, r, p } = dimensions(g);
+  const { image, plane, r } = dimensions(g);
   const memory = new Guarded(kernels);
   const pw = memory.place(weight);
   const panels = memory.room(kernels.gemm_panels_a_bytes(g.o, r));
   const pb = memory.place(bias);
   const py = memory.room(g.batch * g.groups * plane * 4);
-  const scratch = memory.room(kernels.conv_scratch_bytes(r, p));
+  const scratch = memory.room(kernels.conv_scratch_bytes(g.c, g.w, ...laid(g)));
   const px = memory.placeFlush(x);
   for (let i = 0; i < g.groups; i++) {
     kernels.gemm_pack_a_f32(g.o, r, r, 1, pw + 4 * i * g.o * r, panels);
@@ -87,21 +35,16 @@ describe.each(builds())("$name", ({ name, kernels }) => {
   const exact = name !== "relaxed";
 
   test.each(convs)("conv_f32: $name", (g) => {
-    const { image, plane, r, p } = dimensions(g);
+    const { plane, r } = dimensions(g);
     for (const withBias of [true, false]) {
       const given = layer(g, g.name.length);
       const y = forward(kernels, g, given, withBias);
       for (let i = 0; i < g.batch; i++) {
         for (let group = 0; group < g.groups; group++) {
-          const cols = columns(g, part(given.x, g, i, group, image));
-          const weight = given.weight.subarray(group * g.o * r, (group + 1) * g.o * r);
-          const [a, b] = [(o: number, t: number) => weight[o * r + t], (t: number, q: number) => cols[t * p + q]];
-          const start = new Float32Array(plane).map((_, q) =>
-            withBias ? given.bias[group * g.o + Math.floor(q / p)] : 0,
-          );
           const got = part(y, g, i, group, plane);
-          expectWithin(got, product(g.o, p, r, a, b, start), r + 2, `image ${i} group ${group}`);
-          if (exact) expectSame(got, roundedProduct(g.o, p, r, a, b, start), `image ${i} group ${group}`);
+          const { exact: sums, rounded } = twin(g, given, i, group, withBias);
+          expectWithin(got, sums, r + 2, `image ${i} group ${group}`);
+          if (exact) expectSame(got, rounded, `image ${i} group ${group}`);
         }
       }
     }
@@ -116,16 +59,6 @@ describe.each(builds())("$name", ({ name, kernels }) => {
       const alone = forward(kernels, { ...g, batch: 1 }, { ...given, x: part(given.x, g, i, 0, image) }, true);
       expectSame(alone, part(together, g, i, 0, plane));
     }
-  });
-
-  test.each(convs.filter((g) => g.groups === 1))("im2col_f32: $name", (g) => {
-    const { image, r, p } = dimensions(g);
-    const x = normals(image, 3);
-    const memory = new Guarded(kernels);
-    const cols = memory.room(r * p * 4);
-    kernels.im2col_f32(...spread(g), memory.placeFlush(x), cols);
-    memory.check();
-    expectSame(memory.read(Float32Array, cols, r * p), columns(g, x));
   });
 
   test.each(convs)("conv_grad_w_f32 and conv_grad_x_f32: $name", (g) => {
@@ -228,22 +161,4 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
-}
-
-function spread(g: Geometry): Parameters<FullKernels["im2col_f32"]> extends [...infer S, number, number] ? S : never {
-  return [
-    g.c,
-    g.h,
-    g.w,
-    g.kh,
-    g.kw,
-    g.strideH,
-    g.strideW,
-    g.padTop,
-    g.padLeft,
-    g.dilationH,
-    g.dilationW,
-    g.outH,
-    g.outW,
-  ];
 }

@@ -262,11 +262,20 @@ describe("what does not fit", () => {
     [
       "Conv",
       [
-        [3, 8, 8],
+        [3, 8],
         [5, 3, 3, 3],
       ],
       {},
-      shape("it (Conv): expected images [n, c, h, w], got [3, 8, 8]"),
+      shape("it (Conv): expected images [n, c, h, w], got [3, 8]"),
+    ],
+    [
+      "Conv",
+      [
+        [3, 8, 8],
+        [5, 8, 3, 3],
+      ],
+      {},
+      shape("it (Conv) weight: expected [o, 8 / 1, k], o a multiple of 1, got [5, 8, 3, 3]"),
     ],
     [
       "Conv",
