@@ -117,7 +117,11 @@ for (const build of builds()) {
           kernels.gemm_requantize_i8(m, n, k, pa, panels, ps, pb, y, scratch, zero, flag(a), yZero, u);
           const wanted = requantized(n, integerProduct(m, n, k, a, b, zero), scale, bias, yZero, unsigned);
           return () =>
-            expectSame(memory.read(unsigned ? Uint8Array : Int8Array, y, m * n), wanted, `${m} x ${n} x ${k}`);
+            expectSame(
+              unsigned ? memory.read(Uint8Array, y, m * n) : memory.read(Int8Array, y, m * n),
+              wanted,
+              `${m} x ${n} x ${k}`,
+            );
         });
       }
     });
