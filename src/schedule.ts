@@ -62,8 +62,11 @@ export function sparsityAt(schedule: Schedule, step: number): number {
   return cycle.to + (cycle.from - cycle.to) * (left * left * left);
 }
 
-/** @throws RangeError where a sparsity is outside 0..1 or a length is not a non-negative integer */
+/** @throws RangeError where there is no cycle, a sparsity is outside 0..1 or a length is not a non-negative integer */
 export function checkSchedule(schedule: Schedule): void {
+  if (!Array.isArray(schedule.cycles) || schedule.cycles.length === 0) {
+    throw new RangeError(expected("schedule.cycles", "at least one cycle", "none"));
+  }
   for (const [index, cycle] of schedule.cycles.entries()) {
     for (const key of ["from", "to"] as const) {
       if (!(cycle[key] >= 0 && cycle[key] <= 1)) {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Choice, compress, type Recipe, type WeightReport } from "../compress/index.js";
 import { readContainer, writeContainer } from "../formats/container/index.js";
@@ -14,7 +14,7 @@ import { lenet5 } from "./lenet.js";
 import { type Images, imageShape, readMnist, slice } from "./mnist.js";
 import { Progress } from "./progress.js";
 import { errorOf, logitsOf, millisecondsPerImage } from "./score.js";
-import { writeWhole } from "./write.js";
+import { checkWritable, writeWhole } from "./write.js";
 
 export interface DemoOptions {
   readonly quick: boolean;
@@ -86,6 +86,9 @@ const agreement = 1e-4;
 /** The main job on MNIST: train, prune in cycles, decompose, tune, write, load and run. */
 export async function demo({ quick: short, seed, json, out }: DemoOptions): Promise<Figures> {
   const plan = short ? quick : whole;
+  const path = join(out, "lenet5.coppice");
+  await checkWritable(path);
+  if (json !== undefined) await checkWritable(json);
   const all = await readMnist("train");
   const train = slice(all, 0, plan.images);
   const held = slice(all, all.count - heldOut, all.count);
@@ -98,8 +101,6 @@ export async function demo({ quick: short, seed, json, out }: DemoOptions): Prom
   const { pruned, cycles } = await pruneInCycles(dense, plan, seed + 1, train, held);
   const { graph, report } = await decompose(pruned, plan, seed + 2, train, held);
 
-  await mkdir(out, { recursive: true });
-  const path = join(out, "lenet5.coppice");
   await writeWhole(path, writeContainer(graph));
   const file = new Uint8Array(await readFile(path));
   const difference = await compareWays(file, held);

@@ -2,6 +2,8 @@
 import { parseArgs } from "node:util";
 import { CoppiceError } from "../errors.js";
 import { demo } from "./demo.js";
+import { stopBars } from "./progress.js";
+import { removeUnfinished } from "./write.js";
 
 const help = `coppice demo: train, prune in cycles, decompose, write, load and run LeNet-5 on MNIST
 
@@ -17,9 +19,9 @@ const help = `coppice demo: train, prune in cycles, decompose, write, load and r
 `;
 
 async function main(args: string[]): Promise<number> {
-  if (args[0] !== "demo" || args.includes("--help")) {
+  if (args[0] !== "demo" || args.some((arg) => arg === "--help" || arg === "-h")) {
     process.stdout.write(help);
-    return args[0] === "demo" || args.includes("--help") ? 0 : 2;
+    return args[0] === "demo" || args.some((arg) => arg === "--help" || arg === "-h") ? 0 : 2;
   }
   const { values } = parseArgs({
     args: args.slice(1),
@@ -30,10 +32,28 @@ async function main(args: string[]): Promise<number> {
       json: { type: "string" },
     },
   });
+  if (!/^-?\d{1,15}$/.test(values.seed)) throw new RangeError(`--seed: expected an integer, got "${values.seed}"`);
   const seed = Number(values.seed);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`--seed: expected an integer, got ${values.seed}`);
   await demo({ quick: values.quick, seed, out: values.out, json: values.json });
   return 0;
+}
+
+/** A system's own error names what it could not do; its stack tells a user nothing. */
+function isExpected(error: unknown): error is Error {
+  const system = error instanceof Error && "syscall" in error;
+  return system || error instanceof CoppiceError || error instanceof TypeError || error instanceof RangeError;
+}
+
+// Nothing half-written stays behind, and the terminal is given back.
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.on(signal, () => {
+    stopBars();
+    removeUnfinished();
+    process.exit(code);
+  });
 }
 
 main(process.argv.slice(2)).then(
@@ -41,8 +61,10 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const known = error instanceof CoppiceError || error instanceof TypeError || error instanceof RangeError;
-    process.stderr.write(known ? `${error.message}\n` : `${error instanceof Error ? error.stack : String(error)}\n`);
+    stopBars();
+    process.stderr.write(
+      `${isExpected(error) ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+    );
     process.exitCode = 1;
   },
 );

@@ -1,5 +1,13 @@
 import { SingleBar } from "cli-progress";
 
+const running = new Set<SingleBar>();
+
+/** Gives the terminal back as it was. */
+export function stopBars(): void {
+  for (const bar of running) bar.stop();
+  running.clear();
+}
+
 /** A bar for one stage of the work, with time left; on anything but a terminal a line at its end. */
 export class Progress {
   readonly #label: string;
@@ -16,8 +24,10 @@ export class Progress {
       barIncompleteChar: "░",
       barsize: 28,
       hideCursor: true,
-      gracefulExit: true,
+      // main.ts stops the bars: this would only keep a signal from ending the process.
+      gracefulExit: false,
     });
+    running.add(this.#bar);
     this.#bar.start(total, 0, { left: "…", note: "" });
   }
 
@@ -32,6 +42,7 @@ export class Progress {
     if (this.#bar) {
       this.#bar.update(this.#bar.getTotal(), { left: clock(0), note });
       this.#bar.stop();
+      running.delete(this.#bar);
     } else {
       process.stderr.write(`${this.#label.padEnd(18)} done in ${elapsed}  ${note}\n`);
     }

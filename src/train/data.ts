@@ -1,7 +1,7 @@
 import { expected, ShapeError } from "../errors.js";
 import { Random } from "../random.js";
 import { sizeOf } from "../tensor.js";
-import type { Batch } from "./fit.js";
+import type { Batch } from "./options.js";
 
 /**
  * Batches of labelled examples in a fresh order for each epoch, the same for the same seed. The last batch of an epoch is left out

@@ -9,47 +9,14 @@ import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
 import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
-import {
-  checkRate,
-  checkSchedule,
-  type Phase,
-  phaseAt,
-  type Rate,
-  rateAt,
-  type Schedule,
-  sparsityAt,
-} from "../schedule.js";
+import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
-import { bindLoss, type Loss, type Target } from "./loss.js";
-import { bindOptimizer, type Optimizer } from "./optim.js";
+import { bindLoss } from "./loss.js";
+import { bindOptimizer } from "./optim.js";
+import { type Batch, batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
 import { createParameter, isPrunable, type Parameter } from "./parameter.js";
-import { createPruner, type MaskChange, type Revival, type Scope } from "./prune.js";
-
-/** What one step learns from: a tensor for each graph input, and what the output should have been. */
-export interface Batch {
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly target: Target;
-}
-
-export interface FitOptions {
-  /** One step each; all of one shape. */
-  readonly data: Iterable<Batch> | AsyncIterable<Batch>;
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  readonly rate: Rate;
-  /** Sparsity over the steps; without it nothing is pruned, and masks that the graph brings stay as they are. */
-  readonly schedule?: Schedule;
-  /** `global` by default: one threshold over all prunable weights. */
-  readonly scope?: Scope;
-  /** `keep` by default. */
-  readonly revival?: Revival;
-  /** Which weights may be pruned; by default every one of rank 2 or more. Biases never are. */
-  readonly prunable?: (name: string) => boolean;
-  /** full.wasm, compiled; found by itself where it is left out. */
-  readonly module?: WebAssembly.Module;
-  readonly maxBytes?: number;
-}
+import { createPruner, type MaskChange } from "./prune.js";
 
 /** One optimizer step. */
 export interface StepReport {
@@ -79,13 +46,12 @@ export interface Fit extends AsyncIterable<StepReport> {
 /**
  * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
  * quantization. Norms with stored statistics are folded into the weights before them. Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
- * @throws RangeError for a schedule or rate out of range; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
+ * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
  * where the loss is no longer a number
  */
 export function fit(given: Graph, options: FitOptions): Fit {
+  checkOptions(options);
   checkGraph(given);
-  if (options.schedule) checkSchedule(options.schedule);
-  checkRate(options.rate);
   const graph = fold(given);
   let current: () => Graph = () => graph;
   return {
@@ -94,12 +60,15 @@ export function fit(given: Graph, options: FitOptions): Fit {
       const module = options.module ?? (await load(false));
       let training: Training | undefined;
       try {
-        for await (const batch of options.data) {
+        for await (const batch of batchesOf(options)) {
           if (!training) {
             training = new Training(graph, module, options, batch);
             current = () => training!.graph();
           }
-          yield training.step(batch);
+          const report = training.step(batch);
+          // One turn of the event loop now and then: signals and timers are heard, and a page stays alive.
+          if (report.step % training.pauseEvery === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+          yield report;
         }
         if (!training) throw new RangeError(expected("fit: data", "at least one batch", "none"));
       } finally {
@@ -111,8 +80,13 @@ export function fit(given: Graph, options: FitOptions): Fit {
   };
 }
 
+/** Bytes that steps may go over between two turns of the event loop: some tenths of a second, and 1 % of the time at most. */
+const pauseBytes = 1 << 27;
+
 /** Everything that lives in memory while a network trains. */
 class Training {
+  /** Steps between two turns of the event loop. */
+  readonly pauseEvery: number;
   readonly #graph: Graph;
   readonly #options: FitOptions;
   readonly #engine: FullEngine;
@@ -156,6 +130,7 @@ class Training {
     this.#pruner = createPruner(engine, prunables, options.scope ?? "global", options.revival ?? "keep");
     this.#optimizer = bindOptimizer(engine, options.optimizer, trained);
     this.#peak = this.#pruner.masks();
+    this.pauseEvery = Math.max(1, Math.floor(pauseBytes / engine.arena.top));
   }
 
   step(batch: Batch): StepReport {
@@ -170,7 +145,7 @@ class Training {
     if (!Number.isFinite(loss)) throw new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${loss}`));
     this.#backward.run();
     for (const parameter of this.#parameters.values()) parameter.pull();
-    const rate = rateAt(this.#options.rate, step);
+    const rate = rateAt(rateOf(this.#options), step);
     this.#optimizer.step(rate);
     const phase = schedule && phaseAt(schedule, step);
     return { step, loss, rate, sparsity: this.#sparsity, phase, cycle: schedule && this.#cycle(schedule, step) };
@@ -219,6 +194,9 @@ class Training {
 
 function inputOf(batch: Batch, name: string): Tensor & { data: TypedArray } {
   const tensor = batch.inputs[name];
+  if (ArrayBuffer.isView(tensor)) {
+    throw new ShapeError(expected(`fit: input ${name}`, "a tensor { dtype, shape, data }", nameOf(tensor)));
+  }
   if (!tensor) throw new ShapeError(expected("fit: batch", `a tensor for input ${name}`, "none"));
   checkTensor(`fit: input ${name}`, tensor);
   if (!holds("float32", tensor.data)) {

@@ -1,3 +1,4 @@
+export { DivergedError } from "../errors.js";
 export {
   alternating,
   type Cycle,
@@ -13,7 +14,8 @@ export {
   sparsityAt,
 } from "../schedule.js";
 export { batches } from "./data.js";
-export { type Batch, type CycleReport, type Fit, type FitOptions, fit, type StepReport } from "./fit.js";
+export { type CycleReport, type Fit, fit, type StepReport } from "./fit.js";
 export type { Loss, Target } from "./loss.js";
 export type { Optimizer } from "./optim.js";
+export type { Batch, Batches, FitOptions } from "./options.js";
 export type { MaskChange, Revival, Scope } from "./prune.js";

@@ -3,8 +3,9 @@ import { expect } from "vitest";
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph } from "../../src/graph/graph.js";
 import type { Weight } from "../../src/graph/weight.js";
-import { type Batch, type Fit, type FitOptions, fit, type StepReport } from "../../src/train/fit.js";
+import { type Fit, fit, type StepReport } from "../../src/train/fit.js";
 import type { Loss, Target } from "../../src/train/loss.js";
+import type { Batch, FitOptions } from "../../src/train/options.js";
 import { runReference } from "../reference/network.js";
 import { type Fed, fullModule } from "./network.js";
 

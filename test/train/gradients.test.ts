@@ -133,6 +133,29 @@ describe("value by value", () => {
     await check(net, net.node("MatMul", [h, net.w("last", [5, 3])]), { x: fed([3, 4], 4) });
   });
 
+  test.each([
+    ["Sigmoid", {}],
+    ["Tanh", {}],
+    ["Erf", {}],
+    ["Gelu", {}],
+    ["Gelu", { approximate: "tanh" }],
+  ] as [string, Record<string, Attribute>][])("%s %o", async (op, attributes) => {
+    const net = new Net("curved");
+    const h = net.node(op, [net.node("MatMul", [net.input("x", ["N", 3]), net.w("w1", [3, 7], 1.5)])], attributes);
+    await check(net, net.node("MatMul", [h, net.w("w2", [7, 4])]), { x: fed([5, 3], 11) });
+  });
+
+  test.each([true, false])("LayerNormalization, bias: %s", async (bias) => {
+    const net = new Net("norm");
+    const h = net.node("MatMul", [net.input("x", ["N", 2, 4]), net.w("w1", [4, 6])]);
+    const parts = bias ? [net.w("scale", [6]), net.w("bias", [6])] : [net.w("scale", [6])];
+    const n = net.node("LayerNormalization", [h, ...parts], { epsilon: 0.01 });
+    const wide = net.node("LayerNormalization", [n, net.w("wide", [2, 6])], { axis: 1 });
+    await check(net, net.node("MatMul", [net.node("Flatten", [wide]), net.w("w2", [12, 4])]), {
+      x: fed([5, 2, 4], 12),
+    });
+  });
+
   test("Softmax of rank 3 at the end", async () => {
     const net = new Net("softmax");
     const x = net.input("x", ["N", 2, 4]);

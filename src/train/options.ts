@@ -1,0 +1,83 @@
+import { expected } from "../errors.js";
+import { checkRate, checkSchedule, type Rate, type Schedule } from "../schedule.js";
+import { nameOf, type Tensor } from "../tensor.js";
+import type { Loss, Target } from "./loss.js";
+import type { Optimizer } from "./optim.js";
+import type { Revival, Scope } from "./prune.js";
+
+/** What one step learns from: a tensor for each graph input, and what the output should have been. */
+export interface Batch {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly target: Target;
+}
+
+/** Batches, one after the other. */
+export type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+
+export interface FitOptions {
+  /** One step each; all of one shape. A function is given the seed: `(seed) => batches(examples, { size, epochs, seed })`. */
+  readonly data: Batches | ((seed: number) => Batches);
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Learning rate over the steps; by default 0.01 for sgd and 0.001 for adam, all the way. */
+  readonly rate?: Rate;
+  /** What `data` draws its order from, an integer; by default 1. Nothing else in training is random. */
+  readonly seed?: number;
+  /** Sparsity over the steps; without it nothing is pruned, and masks that the graph brings stay as they are. */
+  readonly schedule?: Schedule;
+  /** `global` by default: one threshold over all prunable weights. */
+  readonly scope?: Scope;
+  /** `keep` by default. */
+  readonly revival?: Revival;
+  /** Which weights may be pruned; by default every one of rank 2 or more. Biases never are. */
+  readonly prunable?: (name: string) => boolean;
+  /** full.wasm, compiled; found by itself where it is left out. */
+  readonly module?: WebAssembly.Module;
+  readonly maxBytes?: number;
+}
+
+const losses: readonly Loss[] = ["crossEntropy", "meanSquaredError"];
+const kinds: readonly Optimizer["kind"][] = ["sgd", "adam"];
+const scopes: readonly Scope[] = ["global", "tensor"];
+const revivals: readonly Revival[] = ["keep", "zero", "shadow"];
+
+/** @throws TypeError or RangeError naming the option */
+export function checkOptions(options: FitOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(expected("fit", "options", nameOf(options)));
+  }
+  const { data, loss, optimizer, rate, schedule, scope, revival, seed } = options;
+  const oneOf = (where: string, value: unknown, allowed: readonly string[]) => {
+    if (!allowed.includes(value as string)) {
+      throw new TypeError(expected(`fit: ${where}`, `one of ${allowed.join(", ")}`, String(value)));
+    }
+  };
+  const iterable = Object(data);
+  if (typeof data !== "function" && !(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
+    throw new TypeError(expected("fit: data", "an iterable of batches, or a function that gives one", nameOf(data)));
+  }
+  oneOf("loss", loss, losses);
+  oneOf("optimizer.kind", optimizer?.kind, kinds);
+  for (const [key, value] of Object.entries(optimizer)) {
+    if (key !== "kind" && !(Number.isFinite(value) && (value as number) >= 0)) {
+      throw new RangeError(expected(`fit: optimizer.${key}`, "a number of 0 or more", String(value)));
+    }
+  }
+  if (scope !== undefined) oneOf("scope", scope, scopes);
+  if (revival !== undefined) oneOf("revival", revival, revivals);
+  if (seed !== undefined && !Number.isSafeInteger(seed)) {
+    throw new RangeError(expected("fit: seed", "an integer", String(seed)));
+  }
+  if (rate !== undefined) checkRate(rate);
+  if (schedule) checkSchedule(schedule);
+}
+
+/** The learning rate where none is given. */
+export function rateOf({ rate, optimizer }: FitOptions): Rate {
+  return rate ?? (optimizer.kind === "sgd" ? 0.01 : 0.001);
+}
+
+/** The batches, from the seed where a function gives them. */
+export function batchesOf({ data, seed = 1 }: FitOptions): Batches {
+  return typeof data === "function" ? data(seed) : data;
+}
