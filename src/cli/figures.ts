@@ -66,7 +66,7 @@ export function summary(
     ]),
   );
   const storages = table(
-    ["layer", "stored as", "bytes", "if factored", "if sparse"],
+    ["layer", "stored as", "bytes in file", "factored", "sparse"],
     layers.map(({ name, storage, bytes, bytesFactored, bytesSparse }) => [
       name,
       storage,
@@ -75,6 +75,7 @@ export function summary(
       bytesSparse,
     ]),
   );
+  const note = "Factored and sparse: bytes of each form when the choice was made, before tuning.";
   const ways = `Factored layers rebuilt or used in factored form: logits agree to ${difference.toExponential(1)} of the largest.`;
-  return `\n${networks}\n\n${cycles}\n\n${storages}\n\n${ways}\n${path}  sha256 ${coppice.sha256}\n`;
+  return `\n${networks}\n\n${cycles}\n\n${storages}\n${note}\n\n${ways}\n${path}  sha256 ${coppice.sha256}\n`;
 }
