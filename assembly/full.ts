@@ -3,10 +3,20 @@ export * from "./run";
 export { conv_grad_w_f32, conv_grad_x_f32, conv_grad_scratch_bytes } from "./ops/conv";
 export { depthwise_grad_w_f32, depthwise_grad_x_f32 } from "./ops/depthwise";
 export { max_pool_grad_f32, average_pool_grad_f32 } from "./ops/pool";
-export { relu_grad_f32, softmax_grad_f32 } from "./ops/activation";
+export {
+  relu_grad_f32,
+  softmax_grad_f32,
+  sigmoid_grad_f32,
+  tanh_grad_f32,
+  erf_grad_f32,
+  gelu_grad_f32,
+  gelu_tanh_grad_f32,
+} from "./ops/activation";
+export { layer_norm_grad_f32 } from "./ops/norm";
 export { add_into_f32 } from "./ops/elementwise";
 export { column_sum_f32, channel_sum_f32 } from "./ops/reduce";
 export { topk_scratch_bytes, topk_threshold_f32 } from "./compress/topk";
+export { sddmm_csr_f32 } from "./compress/sddmm";
 export { topk_mask_f32, mask_apply_f32, mask_count } from "./compress/mask";
 export { absmax_rows_f32, quantize_rows_f32_i8, round_rows_f32 } from "./compress/int8";
 export { codebook_dot_f32, codebook_scatter_f32, codebook_rows_f32 } from "./compress/codebook";

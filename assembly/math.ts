@@ -61,15 +61,6 @@ function by_sign(x: v128, a: v128, b: v128): v128 {
   return v128.bitselect(a, b, f32x4.ge(x, f32x4.splat(0)));
 }
 
-/** 1 / (1 + e^-x), within 2 ulp. 0 for -Inf, 1 for +Inf. From e^-|x|, so that neither end overflows. */
-// @ts-ignore: decorator
-@inline
-export function sigmoid_f32x4(x: v128): v128 {
-  const one = f32x4.splat(1);
-  const e = exp_f32x4(f32x4.neg(f32x4.abs(x)));
-  return f32x4.div(by_sign(x, one, e), f32x4.add(one, e));
-}
-
 /**
  * tanh x, within 2 ulp; odd, denormals as they are. x + x^3 P(x^2) up to 5/8, from there 1 - 2 / (e^(2 |x|) + 1).
  * P: least maximum of the relative error, by iterated weighted least squares (C. L. Lawson, 1961).
@@ -81,14 +72,14 @@ export function tanh_f32x4(x: v128): v128 {
   const one = f32x4.splat(1);
   const e = exp_f32x4(f32x4.add(a, a));
   const large = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(e, one)));
-  const square = f32x4.mul(x, x);
+  const square = f32x4.mul(a, a);
   let p = f32x4.splat(-5.717036314308643e-3);
   p = step(p, square, 2.0650578662753105e-2);
   p = step(p, square, -5.374349653720856e-2);
   p = step(p, square, 1.3331490755081177e-1);
   p = step(p, square, -3.333328366279602e-1);
-  const small = f32x4.add(f32x4.mul(f32x4.mul(p, square), x), x);
-  return v128.bitselect(small, signed(large, x), f32x4.lt(a, f32x4.splat(0.625)));
+  const small = f32x4.add(f32x4.mul(f32x4.mul(p, square), a), a);
+  return signed(v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.625))), x);
 }
 
 /** v >= 0 with the sign of x. */
@@ -114,15 +105,15 @@ export function erf_f32x4(x: v128): v128 {
   q = step(q, t, -6.357309222221375e-1);
   q = step(q, t, -1.1285107135772705);
   const large = f32x4.sub(f32x4.splat(1), exp_f32x4(f32x4.mul(q, t)));
-  const square = f32x4.mul(x, x);
+  const square = f32x4.mul(a, a);
   let p = f32x4.splat(-5.976893589831889e-4);
   p = step(p, square, 4.99098002910614e-3);
   p = step(p, square, -2.676556631922722e-2);
   p = step(p, square, 1.1281802505254745e-1);
   p = step(p, square, -3.7612494826316833e-1);
   p = step(p, square, 1.2837915122509003e-1);
-  const small = f32x4.add(f32x4.mul(p, x), x);
-  return v128.bitselect(small, signed(large, x), f32x4.lt(a, f32x4.splat(0.92)));
+  const small = f32x4.add(f32x4.mul(p, a), a);
+  return signed(v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.92))), x);
 }
 
 const log2e: f64 = 1.4426950408889634;
@@ -154,7 +145,14 @@ function powers(w: v128): v128 {
   return f64x2.nearest(f64x2.mul(w, f64x2.splat(log2e)));
 }
 
-/** x s where the result is past the smallest denormal: -0, and NaN of -Inf as in the formula. */
+/** What e^w is besides them: w - n ln 2. */
+// @ts-ignore: decorator
+@inline
+function rest(w: v128, n: v128): v128 {
+  return f64x2.sub(w, f64x2.mul(n, f64x2.splat(ln2)));
+}
+
+/** v, but where x is below -limit, and the result below half the smallest denormal, -0, and NaN for -Inf as in the formula. */
 // @ts-ignore: decorator
 @inline
 function or_vanished(v: v128, x: v128, limit: f32): v128 {
@@ -164,7 +162,7 @@ function or_vanished(v: v128, x: v128, limit: f32): v128 {
 /**
  * x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, within 4 ulp for every float, the tail to -14.5 too; NaN for -Inf, as the formula.
  * Phi(-a) = e^(-a^2 / 2) R(a): the exponent in f64, since e^ turns its absolute error into a relative one;
- * R(a) = P((a - 3.5) / (a + 3.5)) / (a + 3.5). P: as for tanh.
+ * R(a) = P((a - 3) / (a + 3)) / (a + 3); below 0.65, Phi(x) = 1/2 + x G(x^2). P, G: as for tanh.
  */
 // @ts-ignore: decorator
 @inline
@@ -175,24 +173,47 @@ export function gelu_f32x4(x: v128): v128 {
   const w1 = f64x2.mul(f64x2.mul(a1, a1), f64x2.splat(-0.5));
   const n0 = powers(w0), n1 = powers(w1);
   const n = joined(n0, n1);
-  const l = f64x2.splat(ln2);
-  const m = exp_rest(joined(f64x2.sub(w0, f64x2.mul(n0, l)), f64x2.sub(w1, f64x2.mul(n1, l))));
-  const c = f32x4.splat(3.5);
-  const divisor = f32x4.add(a, c);
-  const u = f32x4.div(f32x4.sub(a, c), divisor);
-  let p = f32x4.splat(1.1068940511904657e-4);
-  p = step(p, u, 4.218978574499488e-4);
-  p = step(p, u, -4.949436988681555e-4);
-  p = step(p, u, -3.175310790538788e-3);
-  p = step(p, u, 6.493115797638893e-3);
-  p = step(p, u, 1.740637794137001e-2);
-  p = step(p, u, -1.160530373454094e-1);
-  p = step(p, u, 3.154250383377075e-1);
-  p = step(p, u, -5.655617713928223e-1);
-  p = step(p, u, 7.444160580635071e-1);
-  const t = f32x4.div(f32x4.mul(m, p), divisor);
-  const right = f32x4.mul(x, f32x4.sub(f32x4.splat(1), power(t, n)));
-  return or_vanished(by_sign(x, right, power(f32x4.mul(x, t), n)), x, 14.5);
+  const m = exp_rest(joined(rest(w0, n0), rest(w1, n1)));
+  const c = f32x4.splat(3);
+  const u = f32x4.div(f32x4.sub(a, c), f32x4.add(a, c));
+  let p = f32x4.splat(-1.5257965424098074e-4);
+  p = step(p, u, -9.120109025388956e-4);
+  p = step(p, u, 9.755848441272974e-4);
+  p = step(p, u, 6.93273451179266e-3);
+  p = step(p, u, -1.0452321730554104e-2);
+  p = step(p, u, -4.7258634120225906e-2);
+  p = step(p, u, 2.3001697659492493e-1);
+  p = step(p, u, -5.093321204185486e-1);
+  p = step(p, u, 7.290837168693542e-1);
+  const t0 = f64x2.div(f64x2.mul(lower(m), lower(p)), f64x2.add(a0, f64x2.splat(3)));
+  const t1 = f64x2.div(f64x2.mul(upper(m), upper(p)), f64x2.add(a1, f64x2.splat(3)));
+  const right = f32x4.mul(x, f32x4.sub(f32x4.splat(1), power(joined(t0, t1), n)));
+  const left = power(joined(f64x2.mul(lower(x), t0), f64x2.mul(upper(x), t1)), n);
+  const large = or_vanished(by_sign(x, right, left), x, 14.5);
+  const square = f32x4.mul(x, x);
+  let g = f32x4.splat(-1.083266455680132e-3);
+  g = step(g, square, 9.941200725734234e-3);
+  g = step(g, square, -6.648661941289902e-2);
+  g = step(g, square, 3.9894217252731323e-1);
+  const small = f32x4.mul(x, f32x4.add(f32x4.mul(g, x), f32x4.splat(0.5)));
+  return v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.65)));
+}
+
+/**
+ * 1 / (1 + e^-x), within 2 ulp. 0 for -Inf, 1 for +Inf. From e^-|x|, so that neither end overflows; quotients in f64, where
+ * nothing else is rounded.
+ */
+// @ts-ignore: decorator
+@inline
+export function sigmoid_f32x4(x: v128): v128 {
+  const w = f32x4.max(f32x4.neg(f32x4.abs(x)), f32x4.splat(-104));
+  const w0 = lower(w), w1 = upper(w);
+  const n0 = powers(w0), n1 = powers(w1);
+  const e = power(exp_rest(joined(rest(w0, n0), rest(w1, n1))), joined(n0, n1));
+  const top = by_sign(x, f32x4.splat(1), e);
+  const one = f64x2.splat(1);
+  const low = f64x2.div(lower(top), f64x2.add(one, lower(e)));
+  return joined(low, f64x2.div(upper(top), f64x2.add(one, upper(e))));
 }
 
 /**
@@ -206,8 +227,7 @@ export function gelu_tanh_f32x4(x: v128): v128 {
   const w0 = gate(lower(a)), w1 = gate(upper(a));
   const n0 = powers(w0), n1 = powers(w1);
   const n = joined(n0, n1);
-  const l = f64x2.splat(ln2);
-  const m = exp_rest(joined(f64x2.sub(w0, f64x2.mul(n0, l)), f64x2.sub(w1, f64x2.mul(n1, l))));
+  const m = exp_rest(joined(rest(w0, n0), rest(w1, n1)));
   const divisor = f32x4.add(f32x4.splat(1), power(m, n));
   const q = f32x4.div(by_sign(x, x, f32x4.mul(x, m)), divisor);
   return or_vanished(by_sign(x, q, power(q, n)), x, 11);

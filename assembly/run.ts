@@ -33,8 +33,16 @@ export {
 export { gemm_widened_scratch_bytes, gemm_f32_i8 } from "./ops/widened";
 export { gemm_panels_i4_bytes, gemm_pack_i4, gemm_scratch_i4_bytes, gemm_i4 } from "./ops/int4";
 export { max_pool_f32, average_pool_f32 } from "./ops/pool";
-export { scale_shift_f32 } from "./ops/norm";
-export { relu_f32, softmax_f32 } from "./ops/activation";
+export { scale_shift_f32, layer_norm_f32 } from "./ops/norm";
+export {
+  relu_f32,
+  softmax_f32,
+  sigmoid_f32,
+  tanh_f32,
+  erf_f32,
+  gelu_f32,
+  gelu_tanh_f32,
+} from "./ops/activation";
 export { add_f32, add_row_f32, fill_row_f32 } from "./ops/elementwise";
 export { copy_f32, transpose_f32 } from "./ops/movement";
 export { dequantize_rows_i8 } from "./compress/int8";

@@ -1,72 +1,119 @@
 // Exact magnitude top-k sparsification: threshold, mask, zeros. Work: elements.
-import { bytesAt, place, wordsAt } from "../dist/kernels/engine.js";
-import { sameBits } from "./contest.mjs";
+import { bytesAt, floatsAt, place, wordsAt } from "../dist/kernels/engine.js";
 import { freshEngine, normals, uniforms } from "./memory.mjs";
 import { createSelection, sparsify, threshold } from "./plain/topk.mjs";
 import { layersOf, matrixOf } from "./shapes.mjs";
 
 const kept = 0.1;
 
-export function* topk(relaxed) {
-  for (const network of ["lenet5", "resnet20"]) {
-    const weights = layersOf(network).flatMap((layer, i) => {
-      const { rows, cols } = matrixOf(layer);
-      return [...normals(rows * cols, i + 1).map((value) => value / Math.sqrt(cols))];
-    });
-    yield* bySize(`all of ${network}`, Float32Array.from(weights), relaxed);
+export function* topk(options) {
+  for (const network of ["lenet5", "resnet20"]) yield* bySize(`all of ${network}`, () => weightsOf(network), options);
+  yield* bySize("1e6", () => uniforms(1e6, 1), options);
+  yield* bySize("1e7", () => uniforms(1e7, 1), options);
+  for (const copied of [true, false]) {
+    yield against("1e6", 1e6, copied, ["quickselect"], options);
+    yield against("1.6e7", 1.6e7, copied, ["quickselect"], options);
   }
-  yield* bySize("1e6", uniforms(1e6, 1), relaxed);
-  yield* bySize("1e7", uniforms(1e7, 1), relaxed);
 }
 
-function* bySize(name, x, relaxed) {
-  const n = x.length;
-  const k = Math.round(kept * n);
-  const engine = freshEngine(relaxed);
-  const { kernels, arena } = engine;
-  const source = place(engine, x);
-  const mask = arena.alloc((n + 7) >> 3);
-  const y = arena.alloc(4 * n);
-  const scratch = arena.alloc(kernels.topk_scratch_bytes(n));
-  const bits = new Uint32Array(x.buffer);
-  const buffers = createSelection(n);
-  const plainMask = new Uint8Array((n + 7) >> 3);
-  const plainY = new Uint32Array(n);
-  let limit = 0;
-  let found = { bits: 0, ties: 0 };
-  const select = () => {
-    limit = kernels.topk_threshold_f32(n, source, k, scratch) >>> 0;
+/** After everything that is measured against plain JavaScript; see index.mjs. */
+export function* selection(options) {
+  yield against("1e6", 1e6, true, ["onnxruntime-web", "onnxruntime-node"], options);
+}
+
+function weightsOf(network) {
+  const values = layersOf(network).flatMap((layer, i) => {
+    const { rows, cols } = matrixOf(layer);
+    return [...normals(rows * cols, i + 1).map((value) => value / Math.sqrt(cols))];
+  });
+  return Float32Array.from(values);
+}
+
+/** From an array to a number, as a caller from outside has it, or from what is in memory already, as compression has it. */
+function against(name, n, copied, only, { relaxed, peers }) {
+  return {
+    case: copied ? "k-th magnitude, copied in" : "k-th magnitude, in memory (kernel)",
+    shape: `${name}, ${only[0]}, k = n / 10`,
+    async prepare() {
+      const x = uniforms(n, 1);
+      const k = Math.round(kept * n);
+      const engine = freshEngine(relaxed);
+      const { kernels, arena } = engine;
+      const source = place(engine, x);
+      const scratch = arena.alloc(kernels.topk_scratch_bytes(n));
+      const ours = {
+        run() {
+          if (copied) floatsAt(engine, source, n).set(x);
+          return kernels.topk_threshold_f32(n, source, k, scratch);
+        },
+        result: (bits) => new Float32Array(Uint32Array.of(bits).buffer),
+      };
+      const work = { unit: "G elements/s", work: n };
+      return { ...work, ours, peers: await peers.contestants("select", { x, k }, { only }), tolerance: 0 };
+    },
   };
-  const selectPlain = () => {
-    found = threshold(bits, k, buffers);
+}
+
+function* bySize(name, values, { relaxed }) {
+  const unit = "G elements/s";
+  const setUp = () => {
+    const x = values();
+    const n = x.length;
+    const k = Math.round(kept * n);
+    const engine = freshEngine(relaxed);
+    const { kernels, arena } = engine;
+    const source = place(engine, x);
+    const scratch = arena.alloc(kernels.topk_scratch_bytes(n));
+    const select = () => kernels.topk_threshold_f32(n, source, k, scratch) >>> 0;
+    const bits = new Uint32Array(x.buffer);
+    const buffers = createSelection(n);
+    return { n, k, engine, source, select, bits, selectPlain: () => threshold(bits, k, buffers) };
   };
   yield {
-    name: `k-th magnitude, ${name}, k = n / 10`,
-    unit: "G/s",
-    work: n,
-    ours: select,
-    plain: selectPlain,
-    agree() {
-      if (limit !== found.bits) throw new Error(`threshold of ${name}: ${limit} against ${found.bits}`);
+    case: "k-th magnitude (kernel)",
+    shape: `${name}, k = n / 10`,
+    prepare() {
+      const { n, select, selectPlain } = setUp();
+      const ours = { run: select, result: (limit) => Uint32Array.of(limit) };
+      const plain = { run: selectPlain, result: (found) => Uint32Array.of(found.bits) };
+      return { unit, work: n, ours, peers: { "plain JavaScript": plain }, tolerance: 0 };
     },
   };
   yield {
-    name: `sparsify to 90 %, ${name}`,
-    unit: "G/s",
-    work: n,
-    ours() {
-      select();
-      const above = kernels.topk_mask_f32(n, source, mask, limit, 0) + kernels.mask_count(n, mask);
-      kernels.topk_mask_f32(n, source, mask, limit, k - above);
-      kernels.mask_apply_f32(n, source, mask, y);
-    },
-    plain() {
-      selectPlain();
-      sparsify(bits, found.bits, found.ties, plainMask, plainY);
-    },
-    agree() {
-      sameBits(`mask of ${name}`, bytesAt(engine, mask, plainMask.length), plainMask);
-      sameBits(`values of ${name}`, wordsAt(engine, y, n), plainY);
+    case: "sparsify to 90 % (kernel)",
+    shape: name,
+    prepare() {
+      const { n, k, engine, source, select, bits, selectPlain } = setUp();
+      const { kernels, arena } = engine;
+      const mask = arena.alloc((n + 7) >> 3);
+      const y = arena.alloc(4 * n);
+      const plainMask = new Uint8Array((n + 7) >> 3);
+      const plainY = new Uint32Array(n);
+      const ours = {
+        run() {
+          const limit = select();
+          const above = kernels.topk_mask_f32(n, source, mask, limit, 0) + kernels.mask_count(n, mask);
+          kernels.topk_mask_f32(n, source, mask, limit, k - above);
+          kernels.mask_apply_f32(n, source, mask, y);
+        },
+        result: () => joined(bytesAt(engine, mask, plainMask.length), wordsAt(engine, y, n)),
+      };
+      const plain = {
+        run() {
+          const found = selectPlain();
+          sparsify(bits, found.bits, found.ties, plainMask, plainY);
+        },
+        result: () => joined(plainMask, plainY),
+      };
+      return { unit, work: n, ours, peers: { "plain JavaScript": plain }, tolerance: 0 };
     },
   };
+}
+
+/** Mask and values, to be compared. */
+function joined(mask, values) {
+  const all = new Uint8Array(mask.byteLength + values.byteLength);
+  all.set(mask);
+  all.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), mask.byteLength);
+  return all;
 }

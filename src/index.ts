@@ -6,7 +6,15 @@ import { Model, type SessionOptions } from "./runtime/session.js";
 import { nameOf } from "./tensor.js";
 
 export type { DType, TypedArray } from "./dtype.js";
-export { CoppiceError, type ErrorCode, FormatError, OutOfMemoryError, ShapeError, UnsupportedError } from "./errors.js";
+export {
+  CoppiceError,
+  DivergedError,
+  type ErrorCode,
+  FormatError,
+  OutOfMemoryError,
+  ShapeError,
+  UnsupportedError,
+} from "./errors.js";
 export type { Dim, Graph, GraphNode, ValueInfo } from "./graph/graph.js";
 export type { Feeds } from "./runtime/feeds.js";
 export type { Model, SessionOptions } from "./runtime/session.js";
@@ -23,14 +31,16 @@ export interface LoadOptions extends SessionOptions {
   readonly fast?: boolean;
 }
 
+type Source = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | ReadableStream<Uint8Array> | Graph;
+
 /**
- * Loads a network: the bytes of a .coppice file, a Response or stream of them, or a graph.
- * @throws FormatError, UnsupportedError, OutOfMemoryError; TypeError for any other source
+ * Loads a network: the bytes of a .coppice file, a Response or stream of them, or a graph. Shared memory is copied.
+ * @throws FormatError, UnsupportedError, OutOfMemoryError; TypeError for any other source or module, RangeError for `maxBytes`
  */
-export async function loadModel(
-  source: Uint8Array | ArrayBuffer | Response | ReadableStream<Uint8Array> | Graph,
-  options: LoadOptions = {},
-): Promise<Model> {
+export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model> {
+  if (options.maxBytes !== undefined && !(options.maxBytes >= 0)) {
+    throw new RangeError(expected("maxBytes", "a number of bytes", `${options.maxBytes}`));
+  }
   options.signal?.throwIfAborted();
   const graph = await graphOf(source, options);
   const module = options.module ?? (await load(options.fast ?? false));
@@ -38,11 +48,12 @@ export async function loadModel(
   return new Model(graph, module, options);
 }
 
-async function graphOf(
-  source: Uint8Array | ArrayBuffer | Response | ReadableStream<Uint8Array> | Graph,
-  options: LoadOptions,
-): Promise<Graph> {
+async function graphOf(source: Source, options: LoadOptions): Promise<Graph> {
   if (source instanceof Uint8Array || source instanceof ArrayBuffer) return readContainer(source);
+  // Not every page has the class.
+  if (typeof SharedArrayBuffer !== "undefined" && source instanceof SharedArrayBuffer) {
+    return readContainer(new Uint8Array(source));
+  }
   if (source instanceof ReadableStream) return readContainer(await collect(source, undefined, options));
   if (source instanceof Response) {
     if (!source.ok || !source.body) {
@@ -71,6 +82,9 @@ async function collect(
       const { done, value } = await reader.read();
       signal?.throwIfAborted();
       if (done) break;
+      if (!(value instanceof Uint8Array)) {
+        throw new TypeError(expected("loadModel", "a stream of Uint8Array", `a chunk that is ${nameOf(value)}`));
+      }
       loaded += value.byteLength;
       if (loaded > maxBytes) throw new OutOfMemoryError(expected("loadModel", `at most ${maxBytes} bytes`, "more"));
       chunks.push(value);

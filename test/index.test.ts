@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { FormatError, OutOfMemoryError } from "../src/errors.js";
 import { writeContainer } from "../src/formats/container/index.js";
 import { GraphBuilder } from "../src/graph/build.js";
-import { loadModel } from "../src/index.js";
+import { type Graph, loadModel } from "../src/index.js";
 import { normals } from "./support/kernels.js";
 
 const b = new GraphBuilder("net");
@@ -32,6 +32,14 @@ describe("loadModel takes", () => {
     ["a Uint8Array", () => file],
     ["a view of a larger pool, unaligned", () => Buffer.concat([Buffer.from([0]), file]).subarray(1)],
     ["an ArrayBuffer", () => file.slice().buffer],
+    [
+      "a SharedArrayBuffer",
+      () => {
+        const shared = new SharedArrayBuffer(file.length);
+        new Uint8Array(shared).set(file);
+        return shared;
+      },
+    ],
     ["a stream, byte by byte", () => stream(1)],
     ["a stream in one piece", () => stream(file.length)],
     ["a Response", () => new Response(file.slice())],
@@ -76,6 +84,42 @@ describe("loadModel refuses", () => {
     ],
   ])("%s", async (_, source, message) => {
     await expect(loadModel(source as Uint8Array)).rejects.toEqual(new TypeError(message));
+  });
+
+  test("a stream of text, and cancels it", async () => {
+    let cancelled = false;
+    const text = new ReadableStream({
+      pull: (controller) => controller.enqueue("coppice"),
+      cancel: () => {
+        cancelled = true;
+      },
+    });
+    await expect(loadModel(text)).rejects.toEqual(
+      new TypeError("loadModel: expected a stream of Uint8Array, got a chunk that is String"),
+    );
+    expect(cancelled).toBe(true);
+  });
+
+  test("what is a graph in part", async () => {
+    const parts = { nodes: [], weights: {} } as unknown as Graph;
+    await expect(loadModel(parts)).rejects.toEqual(new TypeError("graph.inputs: expected an array, got undefined"));
+    await expect(loadModel({ ...graph, weights: {} } as unknown as Graph)).rejects.toEqual(
+      new TypeError("graph.weights: expected a Map, got Object"),
+    );
+  });
+
+  test("another module, and maxBytes that is no number of bytes", async () => {
+    const module = {} as WebAssembly.Module;
+    await expect(loadModel(file, { module })).rejects.toEqual(
+      new TypeError("module: expected run.wasm or full.wasm, compiled, got another value"),
+    );
+    for (const maxBytes of [Number.NaN, -1]) {
+      for (const source of [file, stream(64)]) {
+        await expect(loadModel(source, { maxBytes })).rejects.toEqual(
+          new RangeError(`maxBytes: expected a number of bytes, got ${maxBytes}`),
+        );
+      }
+    }
   });
 
   test("a stream that ends early", async () => {

@@ -1,4 +1,4 @@
-import { exp_f32x4 } from "../math";
+import { erf_f32x4, exp_f32x4, gelu_f32x4, gelu_tanh_f32x4, sigmoid_f32x4, tanh_f32x4 } from "../math";
 import { load_head, max_lanes, store_head, sum_lanes } from "../simd";
 
 /** y = max(x, 0): NaN stays NaN, -0 becomes +0. x: f32 [n]; y: f32 [n], written in full, may be x. */
@@ -78,5 +78,134 @@ export function softmax_grad_f32(rows: i32, cols: i32, y: usize, dy: usize, dx: 
     for (let i = body; i < row; i += 4) {
       store<f32>(dx + i, load<f32>(dx + i) + load<f32>(y + i) * (load<f32>(dy + i) - sum));
     }
+  }
+}
+
+/** y = 1 / (1 + e^-x). x: f32 [n]; y: f32 [n], written in full, may be x. Within 2 ulp, NaN for NaN. */
+export function sigmoid_f32(n: i32, x: usize, y: usize): void {
+  map(Map.sigmoid, n, x, y);
+}
+
+/** y = tanh x. x: f32 [n]; y: f32 [n], written in full, may be x. Within 2 ulp, NaN for NaN. */
+export function tanh_f32(n: i32, x: usize, y: usize): void {
+  map(Map.tanh, n, x, y);
+}
+
+/** y = erf x. x: f32 [n]; y: f32 [n], written in full, may be x. Within 2 ulp, NaN for NaN. */
+export function erf_f32(n: i32, x: usize, y: usize): void {
+  map(Map.erf, n, x, y);
+}
+
+/**
+ * y = x (1 + erf(x / sqrt 2)) / 2. x: f32 [n]; y: f32 [n], written in full, may be x. Within 4 ulp, NaN for NaN and -Inf.
+ */
+export function gelu_f32(n: i32, x: usize, y: usize): void {
+  map(Map.gelu, n, x, y);
+}
+
+/**
+ * y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. x: f32 [n]; y: f32 [n], written in full, may be x. Within 4 ulp, NaN
+ * for NaN and -Inf.
+ */
+export function gelu_tanh_f32(n: i32, x: usize, y: usize): void {
+  map(Map.geluTanh, n, x, y);
+}
+
+const enum Map {
+  sigmoid,
+  tanh,
+  erf,
+  gelu,
+  geluTanh,
+}
+
+/** One loop for whole vectors and the rest, so that each function stands in the module once. */
+// @ts-ignore: decorator
+@inline
+function map(which: Map, n: i32, x: usize, y: usize): void {
+  assert(n >= 0 && ((x | y) & 3) == 0);
+  for (; n > 0; n -= 4, x += 16, y += 16) {
+    let v = n >= 4 ? v128.load(x) : load_head(x, n, 0);
+    if (which == Map.sigmoid) v = sigmoid4(v);
+    if (which == Map.tanh) v = tanh_f32x4(v);
+    if (which == Map.erf) v = erf4(v);
+    if (which == Map.gelu) v = gelu_f32x4(v);
+    if (which == Map.geluTanh) v = gelu_tanh_f32x4(v);
+    if (n >= 4) v128.store(y, v);
+    else store_head(y, v, n);
+  }
+}
+
+// Kept out of line: each is called from several kernels.
+function exp4(x: v128): v128 {
+  return exp_f32x4(x);
+}
+function erf4(x: v128): v128 {
+  return erf_f32x4(x);
+}
+function sigmoid4(x: v128): v128 {
+  return sigmoid_f32x4(x);
+}
+
+/** dX += dY y (1 - y), y = sigmoid x. y, dy: f32 [n]; dx: f32 [n], added into, apart from both. */
+export function sigmoid_grad_f32(n: i32, y: usize, dy: usize, dx: usize): void {
+  slope(Map.sigmoid, n, y, dy, dx);
+}
+
+/** dX += dY (1 - y^2), y = tanh x. y, dy: f32 [n]; dx: f32 [n], added into, apart from both. */
+export function tanh_grad_f32(n: i32, y: usize, dy: usize, dx: usize): void {
+  slope(Map.tanh, n, y, dy, dx);
+}
+
+/** dX += dY 2 / sqrt(pi) e^(-x^2). x, dy: f32 [n]; dx: f32 [n], added into, apart from both. */
+export function erf_grad_f32(n: i32, x: usize, dy: usize, dx: usize): void {
+  slope(Map.erf, n, x, dy, dx);
+}
+
+/**
+ * dX += dY (Phi(x) + x phi(x)), phi the normal density and Phi its integral. x, dy: f32 [n]; dx: f32 [n], added into, apart
+ * from both. The slope is within 2^-22 of the true one.
+ */
+export function gelu_grad_f32(n: i32, x: usize, dy: usize, dx: usize): void {
+  slope(Map.gelu, n, x, dy, dx);
+}
+
+/**
+ * dX += dY (s + x s (1 - s) v'), s = sigmoid(v), v = 2 sqrt(2 / pi) (x + 0.044715 x^3). x, dy: f32 [n]; dx: f32 [n], added into,
+ * apart from both. The slope is within 2^-20 of the true one.
+ */
+export function gelu_tanh_grad_f32(n: i32, x: usize, dy: usize, dx: usize): void {
+  slope(Map.geluTanh, n, x, dy, dx);
+}
+
+// @ts-ignore: decorator
+@inline
+function slope(which: Map, n: i32, x: usize, dy: usize, dx: usize): void {
+  assert(n >= 0 && ((x | dy | dx) & 3) == 0);
+  const one = f32x4.splat(1);
+  for (; n > 0; n -= 4, x += 16, dy += 16, dx += 16) {
+    const v = n >= 4 ? v128.load(x) : load_head(x, n, 0);
+    const square = f32x4.mul(v, v);
+    let g = v;
+    if (which == Map.sigmoid) g = f32x4.sub(v, square);
+    if (which == Map.tanh) g = f32x4.sub(one, square);
+    if (which == Map.erf) g = f32x4.mul(exp4(f32x4.neg(square)), f32x4.splat(1.1283791670955126));
+    if (which == Map.gelu) {
+      const half = f32x4.splat(0.5);
+      const phi = f32x4.mul(exp4(f32x4.mul(square, f32x4.splat(-0.5))), f32x4.splat(0.3989422804014327));
+      const integral = f32x4.mul(half, f32x4.add(one, erf4(f32x4.mul(v, f32x4.splat(0.7071067811865476)))));
+      g = f32x4.add(integral, f32x4.mul(v, phi));
+    }
+    if (which == Map.geluTanh) {
+      // Past these bounds the slope is 0 or 1, and no square overflows.
+      const x = f32x4.max(f32x4.min(v, f32x4.splat(12)), f32x4.splat(-12));
+      const cubic = f32x4.mul(f32x4.mul(x, x), f32x4.splat(0.044715 * 1.5957691216057308));
+      const linear = f32x4.splat(1.5957691216057308);
+      const s = sigmoid4(f32x4.mul(x, f32x4.add(linear, cubic)));
+      const inner = f32x4.add(linear, f32x4.mul(f32x4.splat(3), cubic));
+      g = f32x4.add(s, f32x4.mul(f32x4.mul(f32x4.mul(x, s), f32x4.sub(one, s)), inner));
+    }
+    if (n >= 4) v128.store(dx, f32x4.add(v128.load(dx), f32x4.mul(v128.load(dy), g)));
+    else store_head(dx, f32x4.add(load_head(dx, n, 0), f32x4.mul(load_head(dy, n, 0), g)), n);
   }
 }

@@ -9,6 +9,7 @@ import { KC, multiply_block } from "./tile";
 
 /** Columns of a wide weight that are decoded at a time: 32 x KC x 4 bytes are 32 KB, and four vectors of sums. */
 const STRIP: i32 = 32;
+
 /** Bytes of scratch of the products here, for any n. */
 export function factored_scratch_bytes(m: i32, k: i32): f64 {
   return <f64>min(k, KC) * (<f64>m + 2 * <f64>STRIP) * 4;

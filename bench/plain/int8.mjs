@@ -27,3 +27,18 @@ export function dequantize(rows, cols, q, scale, y) {
     for (let i = r * cols, end = i + cols; i < end; i++) y[i] = q[i] * step;
   }
 }
+
+/** q = clamp(round(x / step)). */
+export function quantizeFlat(x, step, q) {
+  for (let i = 0; i < x.length; i++) {
+    q[i] = Math.min(Math.max(Math.fround(x[i] / step) + magic - magic, -127), 127);
+  }
+}
+
+/** The same as it is usually written; what lies half way is rounded up. */
+export function quantizeUsual(x, factor, q) {
+  for (let i = 0; i < x.length; i++) {
+    const value = Math.round(x[i] * factor);
+    q[i] = value > 127 ? 127 : value < -127 ? -127 : value;
+  }
+}

@@ -9,6 +9,7 @@ import type { FullKernels } from "../kernels/abi.js";
 import { createEngine } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
 import type { Feeds } from "../runtime/feeds.js";
+import { nameOf } from "../tensor.js";
 import { allocate, cheapest } from "./allocate.js";
 import { type Candidate, createCandidate } from "./candidate.js";
 import { correctBiases } from "./correct.js";
@@ -63,25 +64,32 @@ const vectors: readonly Choice[] = [{ storage: "int8", bits: 8, perTensor: true 
  * Stores the weights of a network in fewer bytes; the graph says the same (after fold). Training data is not needed. A weight that
  * is stored already as its choice asks is kept bit for bit, so that the same recipe of one choice for each weight changes nothing
  * the second time.
- * @throws TypeError where recipe and target are both given or both missing, RangeError for either out of range, FormatError for a
- * graph that is not well made, UnsupportedError where the target cannot be met, ShapeError for calibration that does not fit, the
+ * @throws TypeError where recipe and target are both given or both missing, or an argument is of another kind, RangeError for
+ * recipe, target or seed out of range, FormatError for a graph that is not well made, UnsupportedError where the target cannot be met, ShapeError for calibration that does not fit, the
  * signal's reason where it aborts
  */
 export async function compress(
   graph: Graph,
   options: CompressOptions,
 ): Promise<{ graph: Graph; report: CompressReport }> {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(expected("compress", "options with a recipe or a target", nameOf(options)));
+  }
   const { recipe, target, calibration, seed = 1, signal, onProgress } = options;
   if ((recipe === undefined) === (target === undefined)) {
-    throw new TypeError(expected("compress", "either a recipe or a target", recipe ? "both" : "neither"));
+    throw new TypeError(expected("compress", "either a recipe or a target", recipe === undefined ? "neither" : "both"));
   }
+  if (calibration !== undefined && typeof calibration?.[Symbol.iterator] !== "function") {
+    throw new TypeError(expected("calibration", "an iterable of inputs", nameOf(calibration)));
+  }
+  if (!Number.isSafeInteger(seed)) throw new RangeError(expected("seed", "a whole number", `${seed}`));
   signal?.throwIfAborted();
   checkGraph(graph);
   const folded = fold(decoded(graph));
   checkGraph(folded);
-  if (recipe) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
+  if (recipe !== undefined) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
   const parameters = parameterCount(folded);
-  const budget = target && budgetOf(target, parameters);
+  const budget = target === undefined ? undefined : budgetOf(target, parameters);
   const module = options.module ?? (await load(false));
   const moments = calibration && observe(folded, module, calibration);
   const engine = createEngine<FullKernels>(module);

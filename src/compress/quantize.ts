@@ -17,11 +17,11 @@ export function scaleFor(values: ArrayLike<number>, levels: number): number {
   let most = 0;
   for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
   if (most === 0) return 1;
-  if (levels === 127) return Math.max(Math.fround(most / levels), leastScale);
+  if (levels === 127) return scaleUpTo(most, levels);
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   for (const clip of clips) {
-    const scale = Math.max(Math.fround((most * clip) / levels), leastScale);
+    const scale = scaleUpTo(most * clip, levels);
     let error = 0;
     for (let i = 0; i < values.length; i++) {
       const q = Math.min(Math.max(roundHalfEven(values[i] / scale), -levels), levels);
@@ -34,6 +34,14 @@ export function scaleFor(values: ArrayLike<number>, levels: number): number {
     }
   }
   return best;
+}
+
+/** The scale whose grid ends at `most`: never 0, and never so large that the end of the grid rounds to infinity. */
+function scaleUpTo(most: number, levels: number): number {
+  let scale = Math.max(Math.fround(most / levels), leastScale);
+  while (Math.fround(scale * levels) === Number.POSITIVE_INFINITY)
+    scale = Math.fround(scale * (1 - 2.384185791015625e-7));
+  return scale;
 }
 
 /** f32 values [rows, cols] as integers times a scale per row, or one for all. */

@@ -1,5 +1,6 @@
 import { expected } from "../errors.js";
 import type { Layout } from "../graph/weight.js";
+import { nameOf } from "../tensor.js";
 
 /** How one weight shall be stored. Bits count the sign: b bits are the integers -(2^(b-1) - 1) .. 2^(b-1) - 1. */
 export type Choice =
@@ -8,7 +9,7 @@ export type Choice =
   | { readonly storage: "int8"; readonly bits?: number; readonly perTensor?: boolean }
   /** The largest values as integers in CSR. Without `sparsity` the zeros that are there stay the only ones. */
   | { readonly storage: "sparse"; readonly sparsity?: number; readonly bits?: number; readonly perTensor?: boolean }
-  /** Codebook [d, k] times coefficients of which the fraction `density` is not zero. */
+  /** Codebook [d, k] times coefficients of which the fraction `density`, and one at least, is not zero. */
   | {
       readonly storage: "factored";
       readonly layout: Layout;
@@ -36,9 +37,13 @@ export function choicesFor(recipe: Recipe, name: string): readonly Choice[] {
 
 /**
  * @param names the weights that an entry may name
- * @throws RangeError naming the entry and what is out of range
+ * @throws RangeError naming the entry and what is out of range; TypeError where it is no object
  */
 export function checkRecipe(recipe: Recipe, names: ReadonlySet<string>): void {
+  const weights: unknown = recipe?.weights;
+  if (typeof weights !== "object" || weights === null) {
+    throw new TypeError(expected("recipe.weights", "choices by name", nameOf(weights)));
+  }
   for (const name of Object.keys(recipe.weights)) {
     const where = `recipe.weights.${name}`;
     if (name !== "*" && !names.has(name)) throw new RangeError(expected(where, "a weight of the network", "none"));
@@ -46,7 +51,14 @@ export function checkRecipe(recipe: Recipe, names: ReadonlySet<string>): void {
   }
 }
 
-const storages: readonly unknown[] = ["dense", "int8", "sparse", "factored"] satisfies Choice["storage"][];
+/** What each storage can be told. */
+const keys: Readonly<Record<Choice["storage"], readonly string[]>> = {
+  dense: ["storage"],
+  int8: ["storage", "bits", "perTensor"],
+  sparse: ["storage", "sparsity", "bits", "perTensor"],
+  factored: ["storage", "layout", "d", "k", "density", "bits", "codebookBits"],
+};
+const storages: readonly unknown[] = Object.keys(keys);
 const layouts: readonly unknown[] = ["kernel", "rows"] satisfies Layout[];
 
 function checkChoice(where: string, choice: Choice): void {
@@ -64,7 +76,12 @@ function checkChoice(where: string, choice: Choice): void {
       throw new RangeError(expected(`${where}.${key}`, `a whole number in ${low}..${high}`, `${value}`));
     }
   };
+  if (typeof choice !== "object" || choice === null) throw new TypeError(expected(where, "a choice", nameOf(choice)));
   among("storage", choice.storage, storages);
+  const known = keys[choice.storage];
+  for (const key of Object.keys(choice)) {
+    if (!known.includes(key)) throw new RangeError(expected(where, `keys among ${known.join(", ")}`, key));
+  }
   if (choice.storage === "dense") return;
   whole("bits", choice.bits ?? 8, 2, 8);
   if (choice.storage === "sparse") within("sparsity", choice.sparsity ?? 0, 0, 1);
@@ -81,14 +98,18 @@ export function levelsOf(bits: number): number {
   return (1 << (bits - 1)) - 1;
 }
 
-/** Bytes that the file may have. @throws RangeError */
+/** Bytes that the file may have. @throws RangeError; TypeError where it is no target, or several */
 export function budgetOf(target: Target, parameters: number): number {
-  const [key, value, bytes] =
-    "ratio" in target
-      ? ["ratio", target.ratio, (4 * parameters) / target.ratio]
-      : "bitsPerWeight" in target
-        ? ["bitsPerWeight", target.bitsPerWeight, (parameters * target.bitsPerWeight) / 8]
-        : ["maxBytes", target.maxBytes, target.maxBytes];
+  if (typeof target !== "object" || target === null) {
+    throw new TypeError(expected("target", "an object", nameOf(target)));
+  }
+  const given = Object.entries(target);
+  const [key, value] = given[0] ?? ["", 0];
+  if (given.length !== 1 || !["ratio", "bitsPerWeight", "maxBytes"].includes(key)) {
+    const got = given.map(([name]) => name).join(", ") || "none";
+    throw new TypeError(expected("target", "one of ratio, bitsPerWeight, maxBytes", got));
+  }
+  const bytes = key === "ratio" ? (4 * parameters) / value : key === "bitsPerWeight" ? (parameters * value) / 8 : value;
   if (!(value > 0 && Number.isFinite(bytes)))
     throw new RangeError(expected(`target.${key}`, "a positive number", `${value}`));
   return Math.floor(bytes);

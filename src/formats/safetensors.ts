@@ -185,12 +185,20 @@ function refuse(where: string, want: string, got: string): never {
  * tensors in the same order give the same bytes.
  * @throws ShapeError where a tensor's data does not fit its shape; RangeError for a name that is not well-formed, is
  *   taken twice, or is
- *   `__metadata__`
+ *   `__metadata__`; TypeError where what is given cannot be iterated over
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [string, Tensor]>,
   metadata: Iterable<readonly [string, string]> = [],
 ): Uint8Array {
+  for (const [what, given] of [
+    ["tensors", tensors],
+    ["metadata", metadata],
+  ] as const) {
+    if (typeof given?.[Symbol.iterator] !== "function") {
+      throw new TypeError(expected(what, "pairs of a name and a value, as of a Map", nameOf(given)));
+    }
+  }
   const list = [...tensors];
   const order = [...list].sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
   const begins = new Map<string, number>();

@@ -23,14 +23,16 @@ export class GraphBuilder {
     this.#name = name;
   }
 
-  /** Declares a graph input and gives its value name. */
+  /** Declares a graph input and gives its value name. @throws RangeError where an input or weight has the name */
   input(name: string, shape: readonly Dim[], dtype: DType = "float32"): string {
+    this.#checkName("graph input", name);
     this.#inputs.push({ name, dtype, shape });
     return name;
   }
 
-  /** Adds a dense weight and gives its value name. */
+  /** Adds a dense weight and gives its value name. @throws RangeError where an input or weight has the name */
   weight(name: string, shape: readonly number[], data: TypedArray, dtype: DType = "float32"): string {
+    this.#checkName("weight", name);
     this.#weights.set(name, { kind: "dense", shape, dtype, data });
     return name;
   }
@@ -70,5 +72,11 @@ export class GraphBuilder {
       nodes: [...this.#nodes],
       weights: new Map(this.#weights),
     };
+  }
+
+  #checkName(what: string, name: string): void {
+    if (this.#weights.has(name) || this.#inputs.some((input) => input.name === name)) {
+      throw new RangeError(expected(what, "a name of its own", `"${name}" twice`));
+    }
   }
 }

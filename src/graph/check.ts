@@ -9,9 +9,16 @@ import type { Weight } from "./weight.js";
 /**
  * Checks the structure of a graph: names are unique, every value is made before it is used, storages fit their shapes and hold
  * finite numbers. Operators are judged when the graph is planned.
- * @throws FormatError
+ * @throws FormatError; TypeError where it is no graph at all
  */
 export function checkGraph(graph: Graph): void {
+  if (typeof graph !== "object" || graph === null) throw new TypeError(expected("graph", "a Graph", nameOf(graph)));
+  for (const key of ["inputs", "outputs", "nodes"] as const) {
+    if (!Array.isArray(graph[key])) throw new TypeError(expected(`graph.${key}`, "an array", nameOf(graph[key])));
+  }
+  if (typeof graph.weights?.get !== "function") {
+    throw new TypeError(expected("graph.weights", "a Map", nameOf(graph.weights)));
+  }
   const known = new Set<string>();
   const add = (name: string, what: string) => {
     if (name === "") throw new FormatError(expected(what, "a name", '""'));
@@ -59,7 +66,7 @@ export function checkWeight(name: string, weight: Weight): void {
   switch (weight.kind) {
     case "dense":
       if (!holds(weight.dtype, weight.data))
-        throw new FormatError(expected(where, `data of ${weight.dtype}`, "another"));
+        throw new FormatError(expected(where, `data of ${weight.dtype}`, nameOf(weight.data)));
       length("values", weight.data.length, size);
       if (weight.data instanceof Float32Array) finite(where, weight.data);
       if (weight.dtype === "float16") finite(where, Float32Array.from(weight.data as Uint16Array, halfToFloat));

@@ -168,7 +168,13 @@ export interface RunKernels {
 
   // ops/norm, activation, elementwise, movement, reduce
   scale_shift_f32(n: number, c: number, plane: number, x: P, scale: P, shift: P, y: P): void;
+  layer_norm_f32(rows: number, cols: number, x: P, gamma: P, beta: P, y: P, epsilon: number): void;
   relu_f32(n: number, x: P, y: P): void;
+  sigmoid_f32(n: number, x: P, y: P): void;
+  tanh_f32(n: number, x: P, y: P): void;
+  erf_f32(n: number, x: P, y: P): void;
+  gelu_f32(n: number, x: P, y: P): void;
+  gelu_tanh_f32(n: number, x: P, y: P): void;
   softmax_f32(rows: number, cols: number, x: P, y: P): void;
   add_f32(n: number, a: P, b: P, y: P): void;
   add_row_f32(rows: number, cols: number, row: P, y: P): void;
@@ -277,6 +283,9 @@ export interface FullKernels extends RunKernels {
   mask_apply_f32(n: number, x: P, mask: P, y: P): void;
   mask_count(n: number, mask: P): number;
 
+  // compress/sddmm
+  sddmm_csr_f32(rows: number, n: number, rowPtr: P, col: P, dy: P, lddy: number, x: P, ldx: number, y: P): void;
+
   // compress/int8
   absmax_rows_f32(rows: number, cols: number, x: P, y: P): void;
   quantize_rows_f32_i8(rows: number, cols: number, x: P, scale: P, q: P, levels: number): void;
@@ -381,6 +390,22 @@ export interface FullKernels extends RunKernels {
   ): void;
   relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
   softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;
+  sigmoid_grad_f32(n: number, y: P, dy: P, dx: P): void;
+  tanh_grad_f32(n: number, y: P, dy: P, dx: P): void;
+  erf_grad_f32(n: number, x: P, dy: P, dx: P): void;
+  gelu_grad_f32(n: number, x: P, dy: P, dx: P): void;
+  gelu_tanh_grad_f32(n: number, x: P, dy: P, dx: P): void;
+  layer_norm_grad_f32(
+    rows: number,
+    cols: number,
+    x: P,
+    gamma: P,
+    dy: P,
+    dx: P,
+    dgamma: P,
+    dbeta: P,
+    epsilon: number,
+  ): void;
   add_into_f32(n: number, x: P, y: P): void;
   column_sum_f32(rows: number, cols: number, x: P, y: P): void;
   channel_sum_f32(batch: number, c: number, plane: number, x: P, y: P): void;

@@ -1,3 +1,4 @@
+import { expected } from "../errors.js";
 import type { FullKernels, RunKernels } from "./abi.js";
 import { Arena } from "./arena.js";
 
@@ -9,13 +10,29 @@ export interface Engine<K extends RunKernels = RunKernels> {
 
 export type FullEngine = Engine<FullKernels>;
 
-/** A fresh instance of run.wasm or full.wasm. The memory never grows past `maxBytes`. @throws OutOfMemoryError */
+/**
+ * A fresh instance of run.wasm or full.wasm. The memory never grows past `maxBytes`.
+ * @throws OutOfMemoryError; TypeError where the module is another, RangeError where `maxBytes` is negative or NaN
+ */
 export function createEngine<K extends RunKernels = RunKernels>(
   module: WebAssembly.Module,
   maxBytes?: number,
 ): Engine<K> {
+  if (maxBytes !== undefined && !(maxBytes >= 0)) {
+    throw new RangeError(expected("maxBytes", "a number of bytes", `${maxBytes}`));
+  }
+  if (!isOurs(module)) throw new TypeError(expected("module", "run.wasm or full.wasm, compiled", "another value"));
   const kernels = new WebAssembly.Instance(module).exports as unknown as K;
   return { kernels, arena: new Arena(kernels.memory, kernels.heap_base(), maxBytes) };
+}
+
+/** Asked of the platform and not of the class: a module of another realm is one as well. */
+function isOurs(module: WebAssembly.Module): boolean {
+  try {
+    return WebAssembly.Module.exports(module).some(({ name }) => name === "heap_base");
+  } catch {
+    return false;
+  }
 }
 
 /** Copies `data` to `pointer`, byte for byte. */

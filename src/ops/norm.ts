@@ -48,6 +48,72 @@ export const batchNormalization: Op = {
   },
 };
 
+/**
+ * y = (x - mean) / sqrt(var + epsilon) * scale + bias over the dimensions from `axis` to the last; inputs x, scale, bias or none.
+ * J. L. Ba et al., "Layer normalization", 2016.
+ */
+export const layerNormalization: Op = {
+  attrs(node) {
+    only(node, ["axis", "epsilon", "stash_type"]);
+    if (integer(node, "stash_type", 1) !== 1) {
+      throw new UnsupportedError(expected(`${node.name}.stash_type`, "1 (float32)", "another"));
+    }
+    number(node, "epsilon", 1e-5);
+    if (node.outputs.slice(1).some((name) => name !== "")) {
+      throw new UnsupportedError(expected(`${node.name} (LayerNormalization)`, "the output Y alone", "more of them"));
+    }
+  },
+  infer(node, inputs) {
+    const shape = shapeOf(node, inputs, 0);
+    const { cols } = rowsOf(node, shape);
+    for (const i of [1, 2]) {
+      const given = i === 1 ? shapeOf(node, inputs, 1) : inputs[2];
+      if (given && sizeOf(given) !== cols) {
+        throw new ShapeError(
+          expected(`${node.name} (LayerNormalization) input ${i}`, `${cols} values`, showShape(given)),
+        );
+      }
+    }
+    return [shape];
+  },
+  lower(site) {
+    // Scale and bias may be weights in any storage, weights in training, or computed.
+    const fixed = [1, 2].map((i) => (site.weight(i) && site.weight(i)?.kind !== "live" ? site.dense(i) : 0));
+    const epsilon = number(site.node, "epsilon", 1e-5);
+    return ({ inputs, outputs }) => {
+      const { pointer, shape } = inputs[0]!;
+      const { rows, cols } = rowsOf(site.node, shape);
+      const [gamma, beta] = fixed.map((address, i) => address || (inputs[i + 1]?.pointer ?? 0));
+      const y = outputs[0].pointer;
+      return { scratch: 0, run: () => site.kernels.layer_norm_f32(rows, cols, pointer, gamma, beta, y, epsilon) };
+    };
+  },
+  grad({ node, kernels }) {
+    const epsilon = number(node, "epsilon", 1e-5);
+    return ({ inputs, dInputs, dOutputs }) => {
+      const { pointer, shape } = inputs[0]!;
+      const { rows, cols } = rowsOf(node, shape);
+      const gamma = inputs[1]!.pointer;
+      const [dx, dgamma, dbeta = 0] = dInputs;
+      const sources = [pointer, gamma, dOutputs[0]] as const;
+      return {
+        scratch: 0,
+        run: () => kernels.layer_norm_grad_f32(rows, cols, ...sources, dx, dgamma, dbeta, epsilon),
+      };
+    };
+  },
+};
+
+/** How many rows are normalized, and the length of each. @throws ShapeError for an axis that is not there */
+function rowsOf(node: GraphNode, shape: readonly number[]): { rows: number; cols: number } {
+  const axis = integer(node, "axis", -1);
+  const first = axis < 0 ? axis + shape.length : axis;
+  if (first < 0 || first >= shape.length) {
+    throw new ShapeError(expected(`${node.name}.axis`, `an axis of ${showShape(shape)}`, `${axis}`));
+  }
+  return { rows: sizeOf(shape.slice(0, first)), cols: sizeOf(shape.slice(first)) };
+}
+
 function checkChannels(node: GraphNode, i: number, shape: readonly number[], channels: number): void {
   if (sizeOf(shape) !== channels) {
     throw new ShapeError(

@@ -1,11 +1,11 @@
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import { relu, softmax } from "./activation.js";
+import { erf, gelu, relu, sigmoid, softmax, tanh } from "./activation.js";
 import { conv } from "./conv.js";
 import { add } from "./elementwise.js";
 import { gemm, matmul } from "./linear.js";
 import { flatten, identity } from "./movement.js";
-import { batchNormalization } from "./norm.js";
+import { batchNormalization, layerNormalization } from "./norm.js";
 import type { Op } from "./op.js";
 import { averagePool, globalAveragePool, maxPool } from "./pool.js";
 
@@ -15,14 +15,19 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["AveragePool", averagePool],
   ["BatchNormalization", batchNormalization],
   ["Conv", conv],
+  ["Erf", erf],
   ["Flatten", flatten],
+  ["Gelu", gelu],
   ["Gemm", gemm],
   ["GlobalAveragePool", globalAveragePool],
   ["Identity", identity],
+  ["LayerNormalization", layerNormalization],
   ["MatMul", matmul],
   ["MaxPool", maxPool],
   ["Relu", relu],
+  ["Sigmoid", sigmoid],
   ["Softmax", softmax],
+  ["Tanh", tanh],
 ]);
 
 /** @throws UnsupportedError naming the node and its operator */

@@ -1,4 +1,4 @@
-import { holds, type TypedArray } from "../dtype.js";
+import { dtypes, holds, type TypedArray } from "../dtype.js";
 import { expected, ShapeError } from "../errors.js";
 import type { ValueInfo } from "../graph/graph.js";
 import { checkTensor, nameOf, sameShape, showShape, sizeOf, type Tensor } from "../tensor.js";
@@ -14,20 +14,40 @@ export function valuesOf(feed: Tensor | TypedArray): TypedArray {
 /** Whether a feed can go into a slot as it is: the fast path of every run but the first. */
 export function fitsSlot(feed: Tensor | TypedArray | undefined, shape: readonly number[]): boolean {
   if (feed === undefined) return true;
+  if (feed === null) return false;
   if (feed instanceof Float32Array) return feed.length === sizeOf(shape);
   if (ArrayBuffer.isView(feed)) return false;
   if (feed.dtype !== "float32") return false;
-  return feed.data instanceof Float32Array && sameShape(feed.shape, shape) && feed.data.length === sizeOf(shape);
+  if (!(feed.data instanceof Float32Array && Array.isArray(feed.shape))) return false;
+  return sameShape(feed.shape, shape) && feed.data.length === sizeOf(shape);
 }
 
-/** Shape of a feed; a bare array may leave one open dimension to be found. @throws ShapeError */
+/** Checks a shape that a caller gives. @throws TypeError where it is no array, ShapeError where its sizes are none */
+export function checkShape(where: string, shape: readonly number[]): void {
+  if (!Array.isArray(shape)) throw new TypeError(expected(`${where} shape`, "an array of sizes", nameOf(shape)));
+  try {
+    sizeOf(shape);
+  } catch {
+    throw new ShapeError(expected(where, "whole sizes from 0, fewer than 2^53 elements", showShape(shape)));
+  }
+}
+
+/**
+ * Shape of a feed; a bare array may leave one open dimension to be found.
+ * @throws ShapeError; TypeError where it is null, or a tensor whose shape or dtype is none
+ */
 export function shapeOfFeed(declared: ValueInfo, feed: Tensor | TypedArray): readonly number[] {
   const where = `input ${declared.name}`;
-  const data: unknown = ArrayBuffer.isView(feed) ? feed : feed?.data;
+  if (feed === null) throw new TypeError(expected(where, "a tensor or a Float32Array", "null"));
+  const data: unknown = typeof feed === "object" && "data" in feed ? feed.data : feed;
   if (!holds(declared.dtype, data)) {
     throw new ShapeError(expected(where, `${declared.dtype} values in a Float32Array`, nameOf(data)));
   }
   if (!ArrayBuffer.isView(feed)) {
+    if (!dtypes.includes(feed.dtype)) {
+      throw new TypeError(expected(`${where} dtype`, `one of ${dtypes.join(", ")}`, `${feed.dtype}`));
+    }
+    checkShape(where, feed.shape);
     checkTensor(where, feed);
     return feed.shape;
   }

@@ -1,11 +1,11 @@
 import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
-import type { Graph, ValueInfo } from "../graph/graph.js";
+import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine, floatsAt } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
 import { bindShape } from "../passes/infer.js";
-import { sameShape, sizeOf, type Tensor } from "../tensor.js";
-import { type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
+import { nameOf, sameShape, sizeOf, type Tensor } from "../tensor.js";
+import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
 import { bindPlan, type Lowered, lowerGraph, type Plan, runPlan } from "./plan.js";
 
 export interface SessionOptions {
@@ -53,11 +53,14 @@ export class Model {
 
   /**
    * Runs the network. Each input is a tensor, or a bare Float32Array where at most one dimension is open; an input left out keeps
-   * what was written through `input`. Outputs are fresh copies.
-   * @throws TypeError for an unknown input, ShapeError for a dtype or shape that does not fit, OutOfMemoryError
+   * what was written until the shapes change. Outputs are fresh copies.
+   * @throws TypeError for an unknown input or one that is no tensor, ShapeError for a dtype or shape that does not fit, OutOfMemoryError
    */
   run(feeds: Feeds = {}): Record<string, Tensor & { readonly data: Float32Array }> {
     const engine = this.#live();
+    if (typeof feeds !== "object" || feeds === null) {
+      throw new TypeError(expected("run", "inputs by name", nameOf(feeds)));
+    }
     for (const name of Object.keys(feeds)) {
       if (!this.inputs.some((input) => input.name === name)) {
         throw new TypeError(expected("run", `inputs among ${this.inputs.map((input) => input.name).join(", ")}`, name));
@@ -66,7 +69,7 @@ export class Model {
     const plan = this.#planFor(feeds);
     for (const { name } of this.inputs) {
       const feed = feeds[name];
-      if (!feed) continue;
+      if (feed === undefined) continue;
       const slot = plan.slots.get(name)!;
       const data = valuesOf(feed);
       floatsAt(engine, slot.pointer, data.length).set(data as Float32Array);
@@ -75,14 +78,16 @@ export class Model {
     const results: Record<string, Tensor & { readonly data: Float32Array }> = {};
     for (const { name } of this.outputs) {
       const { pointer, shape } = plan.slots.get(name)!;
-      results[name] = { dtype: "float32", shape, data: floatsAt(engine, pointer, sizeOf(shape)).slice() };
+      results[name] = { dtype: "float32", shape: [...shape], data: floatsAt(engine, pointer, sizeOf(shape)).slice() };
     }
     return results;
   }
 
   /**
    * A view of an input to fill without a copy, valid until the next call on this model. `shape` is needed where a dimension is
-   * open and no run has fixed it.
+   * open and no run has fixed it; other inputs follow where they name the same dimensions. What was written into an input stays
+   * until the shapes change.
+   * @throws TypeError for an unknown input, ShapeError for a shape that does not fit, OutOfMemoryError
    */
   input(name: string, shape?: readonly number[]): Float32Array {
     const engine = this.#live();
@@ -92,13 +97,16 @@ export class Model {
       shape ??
       this.#current?.slots.get(name)?.shape ??
       declared.shape.map((dim) => (typeof dim === "number" ? dim : 1));
-    const feeds = new Map<string, readonly number[]>();
+    checkShape(`input ${name}`, fixed);
+    const sizes = new Map<string, number>();
+    bindShape(`input ${name}`, declared, fixed, sizes);
+    const shapes = new Map<string, readonly number[]>();
     for (const input of this.inputs) {
-      const known =
-        this.#current?.slots.get(input.name)?.shape ?? input.shape.map((dim) => (typeof dim === "number" ? dim : 1));
-      feeds.set(input.name, input.name === name ? fixed : known);
+      const known = this.#current?.slots.get(input.name)?.shape;
+      const sizeAt = (dim: Dim, i: number) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? known?.[i] ?? 1));
+      shapes.set(input.name, input.shape.map(sizeAt));
     }
-    const slot = this.#planAt(feeds).slots.get(name)!;
+    const slot = this.#planAt(shapes).slots.get(name)!;
     return floatsAt(engine, slot.pointer, sizeOf(slot.shape));
   }
 
@@ -130,8 +138,8 @@ export class Model {
       return current;
     const shapes = new Map<string, readonly number[]>();
     for (const declared of this.inputs) {
-      const feed = feeds[declared.name] ?? undefined;
-      const shape = feed ? shapeOfFeed(declared, feed) : current?.slots.get(declared.name)?.shape;
+      const feed = feeds[declared.name];
+      const shape = feed !== undefined ? shapeOfFeed(declared, feed) : current?.slots.get(declared.name)?.shape;
       if (!shape) throw new TypeError(expected("run", `input ${declared.name}`, "none"));
       shapes.set(declared.name, shape);
     }
@@ -141,11 +149,13 @@ export class Model {
     return this.#planAt(shapes);
   }
 
-  #planAt(shapes: ReadonlyMap<string, readonly number[]>): Plan {
+  #planAt(given: ReadonlyMap<string, readonly number[]>): Plan {
     const known = this.#plans.find((entry) =>
-      [...shapes].every(([name, shape]) => sameShape(shape, entry.shapes.get(name)!)),
+      [...given].every(([name, shape]) => sameShape(shape, entry.shapes.get(name)!)),
     );
     if (known) return (this.#current = known.plan);
+    // Copies: a shape belongs to the caller, who may change it.
+    const shapes = new Map([...given].map(([name, shape]) => [name, [...shape]]));
     const { arena } = this.#live();
     arena.release(this.#base);
     const plan = bindPlan(this.#live(), this.#graph, this.#lowered, shapes);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeWeight } from "../../src/codec/weight.js";
+import { type CompressOptions, compress } from "../../src/compress/compress.js";
 import type { Recipe } from "../../src/compress/recipe.js";
 import { FormatError, ShapeError } from "../../src/errors.js";
 import { readContainer, writeContainer } from "../../src/formats/container/index.js";
@@ -31,6 +32,34 @@ describe("arguments", () => {
     await expect(unknown).rejects.toThrow("recipe.weights.v: expected a weight of the network, got none");
     await expect(run(tiny(), { target: { ratio: 0 } })).rejects.toThrow(RangeError);
     await expect(run(tiny(), { target: { bitsPerWeight: Number.NaN } })).rejects.toThrow(/^target\.bitsPerWeight: /);
+  });
+
+  it("of another kind are TypeErrors that say where", async () => {
+    const none = undefined as unknown as CompressOptions;
+    await expect(compress(tiny(), none)).rejects.toThrow(
+      new TypeError("compress: expected options with a recipe or a target, got undefined"),
+    );
+    await expect(run(null as unknown as Graph, { recipe })).rejects.toThrow(
+      new TypeError("graph: expected a Graph, got null"),
+    );
+    for (const [options, message] of [
+      [{ recipe: {} }, "recipe.weights: expected choices by name, got undefined"],
+      [{ recipe: null }, "recipe.weights: expected choices by name, got undefined"],
+      [{ target: 8 }, "target: expected an object, got Number"],
+      [{ target: null }, "target: expected an object, got null"],
+      [{ target: {} }, "target: expected one of ratio, bitsPerWeight, maxBytes, got none"],
+      [{ recipe, calibration: 5 }, "calibration: expected an iterable of inputs, got Number"],
+      [{ recipe, calibration: { x: fed([1], 1) } }, "calibration: expected an iterable of inputs, got Object"],
+      [{ recipe, module: {} }, "module: expected run.wasm or full.wasm, compiled, got another value"],
+    ] as [CompressOptions, string][]) {
+      await expect(run(tiny(), options)).rejects.toThrow(new TypeError(message));
+    }
+  });
+
+  it.each([Number.NaN, 1.5])("seed %d is refused", async (seed) => {
+    await expect(run(tiny(), { recipe, seed })).rejects.toThrow(
+      new RangeError(`seed: expected a whole number, got ${seed}`),
+    );
   });
 
   it("may name weights that folding removes", async () => {

@@ -65,7 +65,31 @@ for (const build of builds()) {
   const { kernels } = build;
   describe(`csr, ${build.name}`, () => {
     it("multiplies any number of columns", () => {
-      for (const n of [...sizes, 11, 12, 13, 24, 27, 28, 29, 32, 39, 40, 41, 56, 57, 196]) {
+      for (const n of [
+        ...sizes,
+        11,
+        12,
+        13,
+        20,
+        23,
+        24,
+        25,
+        27,
+        28,
+        29,
+        32,
+        36,
+        37,
+        39,
+        40,
+        41,
+        47,
+        48,
+        49,
+        56,
+        57,
+        196,
+      ]) {
         for (const operand of operands(5, 9, 0.5)) {
           const x = normals(9 * n, n);
           expectProduct(build, operand, n, x, run(build, operand, n, x));
@@ -91,7 +115,7 @@ for (const build of builds()) {
       for (const operand of operands(17, 100, 0.7)) {
         const x = normals(100 * n, 5);
         const together = run(build, operand, n, x);
-        for (const width of [1, 3, 13, 28]) {
+        for (const width of [1, 3, 7, 13, 24, 28]) {
           for (let j = 0; j + width <= n; j += 7) {
             const part = Float32Array.from({ length: 100 * width }, (_, i) => {
               return x[Math.floor(i / width) * n + j + (i % width)];
@@ -114,7 +138,7 @@ for (const build of builds()) {
         col: Uint32Array.of(0, 0, 2, 1),
         values: Float32Array.of(1, 0, 2, -1e-45),
       };
-      for (const n of [1, 4, 28, 31]) {
+      for (const n of [1, 4, 8, 16, 24, 31]) {
         const x = new Float32Array(3 * n)
           .fill(-0, 0, n)
           .fill(Infinity, n, 2 * n)

@@ -211,3 +211,12 @@ describe("toSparse", () => {
     }
   });
 });
+
+it("the largest float32 comes back finite, whatever the bits", () => {
+  const largest = 3.4028234663852886e38;
+  for (const levels of [1, 3, 7, 15, 31, 63, 127]) {
+    const scale = scaleFor([largest, -largest, 1], levels);
+    expect(Math.fround(scale * levels)).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(Math.fround(scale * levels)).toBeGreaterThan(0.49 * largest);
+  }
+});

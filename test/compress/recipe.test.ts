@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { budgetOf, type Choice, checkRecipe, choicesFor, levelsOf, type Target } from "../../src/compress/recipe.js";
+import {
+  budgetOf,
+  type Choice,
+  checkRecipe,
+  choicesFor,
+  levelsOf,
+  type Recipe,
+  type Target,
+} from "../../src/compress/recipe.js";
 
 const names = new Set(["a", "b", "__proto__"]);
 const check = (choice: unknown, name = "a") => checkRecipe({ weights: { [name]: choice as Choice } }, names);
@@ -59,6 +67,27 @@ describe("checkRecipe", () => {
   });
 });
 
+describe("checkRecipe, of what is no recipe", () => {
+  it.each<[unknown, string]>([
+    [null, "recipe.weights: expected choices by name, got undefined"],
+    [{}, "recipe.weights: expected choices by name, got undefined"],
+    [{ weights: "int8" }, "recipe.weights: expected choices by name, got String"],
+    [{ weights: { a: null } }, "recipe.weights.a: expected a choice, got null"],
+    [{ weights: { a: ["int8"] } }, "recipe.weights.a: expected a choice, got String"],
+  ])("refuses %j", (recipe, message) => {
+    expect(() => checkRecipe(recipe as Recipe, names)).toThrow(new TypeError(message));
+  });
+
+  it.each<[object, string, string]>([
+    [{ storage: "dense", bits: 8 }, "storage", "bits"],
+    [{ storage: "int8", bit: 4 }, "storage, bits, perTensor", "bit"],
+    [{ storage: "sparse", sparcity: 0.9 }, "storage, sparsity, bits, perTensor", "sparcity"],
+    [{ ...factored, codebits: 4 }, "storage, layout, d, k, density, bits, codebookBits", "codebits"],
+  ])("refuses the key of %j that it does not know", (choice, known, key) => {
+    expect(() => check(choice)).toThrow(new RangeError(`recipe.weights.a: expected keys among ${known}, got ${key}`));
+  });
+});
+
 describe("choicesFor", () => {
   it("prefers a weight's own entry, falls back on *, and gives none where neither is there", () => {
     const weights = { a: { storage: "dense" }, b: [], "*": [{ storage: "int8" }, { storage: "sparse" }] } as const;
@@ -92,9 +121,18 @@ describe("budgetOf", () => {
     [{ bitsPerWeight: 0 }, "bitsPerWeight"],
     [{ bitsPerWeight: Number.POSITIVE_INFINITY }, "bitsPerWeight"],
     [{ maxBytes: -5 }, "maxBytes"],
-    [{} as Target, "maxBytes"],
   ])("refuses %j", (target, key) => {
     expect(() => budgetOf(target, 1000)).toThrow(RangeError);
     expect(() => budgetOf(target, 1000)).toThrow(`target.${key}: expected a positive number, got `);
+  });
+
+  it.each<[unknown, string]>([
+    [{}, "target: expected one of ratio, bitsPerWeight, maxBytes, got none"],
+    [{ ratoi: 4 }, "target: expected one of ratio, bitsPerWeight, maxBytes, got ratoi"],
+    [{ ratio: 4, maxBytes: 9 }, "target: expected one of ratio, bitsPerWeight, maxBytes, got ratio, maxBytes"],
+    [8, "target: expected an object, got Number"],
+    [null, "target: expected an object, got null"],
+  ])("refuses %j, which is no target", (target, message) => {
+    expect(() => budgetOf(target as Target, 1000)).toThrow(new TypeError(message));
   });
 });

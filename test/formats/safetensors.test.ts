@@ -120,5 +120,12 @@ describe("writeSafetensors, readSafetensors", () => {
     expect(() => writeSafetensors([["__metadata__", ok]])).toThrow(RangeError);
     expect(() => writeSafetensors([["\udc00", ok]])).toThrow(RangeError);
     expect(() => writeSafetensors([["w", ok]], [["k", "\udc00"]])).toThrow(RangeError);
+    const record = { w: ok } as unknown as [string, Tensor][];
+    expect(() => writeSafetensors(record)).toThrow(
+      new TypeError("tensors: expected pairs of a name and a value, as of a Map, got Object"),
+    );
+    expect(() => writeSafetensors([["w", ok]], { k: "v" } as unknown as [string, string][])).toThrow(
+      new TypeError("metadata: expected pairs of a name and a value, as of a Map, got Object"),
+    );
   });
 });

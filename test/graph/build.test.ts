@@ -51,6 +51,23 @@ describe("GraphBuilder", () => {
     expect(b.build().nodes[0].inputs).toEqual(["x"]);
   });
 
+  test("a name of an input or weight is given once", () => {
+    const b = new GraphBuilder("net");
+    b.input("x", [4]);
+    b.weight("w", [1], new Float32Array(1));
+    for (const name of ["x", "w"]) {
+      expect(() => b.input(name, [2])).toThrow(
+        new RangeError(`graph input: expected a name of its own, got "${name}" twice`),
+      );
+      expect(() => b.weight(name, [1], Float32Array.of(5))).toThrow(
+        new RangeError(`weight: expected a name of its own, got "${name}" twice`),
+      );
+    }
+    const { inputs, weights } = b.build();
+    expect([inputs.length, weights.size]).toEqual([1, 1]);
+    expect(weights.get("w")).toMatchObject({ data: new Float32Array(1) });
+  });
+
   test("names and outputs may be given", () => {
     const b = new GraphBuilder("net");
     const x = b.input("x", [4], "int8");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeWeight } from "../../src/codec/weight.js";
 import { FormatError } from "../../src/errors.js";
+import { writeContainer } from "../../src/formats/container/index.js";
 import { checkGraph, checkWeight } from "../../src/graph/check.js";
 import type { Graph, GraphNode } from "../../src/graph/graph.js";
 import type { FactoredWeight, SparseWeight, Weight } from "../../src/graph/weight.js";
@@ -73,7 +74,7 @@ describe("checkWeight", () => {
       { ...dense, shape: [2 ** 30, 2 ** 30] },
       `weight w shape: expected fewer than 2^53 elements, got [${2 ** 30}, ${2 ** 30}]`,
     ],
-    [{ ...dense, data: new Float64Array(6) }, "weight w: expected data of float32, got another"],
+    [{ ...dense, data: new Float64Array(6) }, "weight w: expected data of float32, got Float64Array"],
     [{ ...dense, data: new Float32Array(5) }, "weight w [2, 3]: expected 6 values, got 5"],
     [{ ...dense, data: floats(0, 1, Number.NaN, 0, 0, 0) }, "weight w: expected finite numbers, got NaN at 2"],
     [
@@ -193,4 +194,15 @@ describe("checkGraph", () => {
     const odd = ["__proto__", "constructor", "../x", "a\0b"];
     checkGraph({ ...base, inputs: odd.map(value), nodes: [node("b", odd)], weights: new Map() });
   });
+});
+
+test.each([
+  [null, "graph: expected a Graph, got null"],
+  [7, "graph: expected a Graph, got Number"],
+  [{}, "graph.inputs: expected an array, got undefined"],
+  [{ inputs: [], outputs: [], nodes: {}, weights: new Map() }, "graph.nodes: expected an array, got Object"],
+  [{ inputs: [], outputs: [], nodes: [], weights: null }, "graph.weights: expected a Map, got null"],
+])("%o is no graph: for the check and for the writer", (graph, message) => {
+  expect(() => checkGraph(graph as Graph)).toThrow(new TypeError(message));
+  expect(() => writeContainer(graph as Graph)).toThrow(new TypeError(message));
 });

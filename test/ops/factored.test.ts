@@ -165,7 +165,7 @@ test.each(["none", "rows"] as const)("sparse products give the same bits whateve
     const x = fed([60, shape[0]], 4);
     const whole = model.run({ x }).y.data;
     expectClose(model.run({ x }).y, graph, { x }, 60);
-    for (const batch of [1, 2, 3, 4, 5, 27, 28, 29, 57]) {
+    for (const batch of [1, 2, 3, 4, 5, 9, 17, 23, 24, 25, 57]) {
       const part = model.run({ x: x.data.slice(0, batch * shape[0]) }).y.data;
       expect(bits(part), `${op} ${batch}`).toEqual(bits(whole.slice(0, batch * out)));
     }

@@ -1,20 +1,24 @@
 // assembly/math.ts has no export of its own: a module of one line is compiled here around each function.
 import asc from "assemblyscript/asc";
 import { beforeAll, expect, test } from "vitest";
+import { erf, gelu, geluTanh, sigmoid } from "../reference/special.js";
 import { uniform } from "../support/kernels.js";
 
-interface Functions {
-  readonly memory: WebAssembly.Memory;
-  exp(n: number, x: number): void;
-}
+const names = ["exp", "sigmoid", "tanh", "erf", "gelu", "gelu_tanh"] as const;
+type Name = (typeof names)[number];
+type Functions = { readonly memory: WebAssembly.Memory } & Record<Name, (n: number, x: number) => void>;
 
 let functions: Functions;
 
 beforeAll(async () => {
-  const source = `import { exp_f32x4 } from "./assembly/math";
-    export function exp(n: i32, x: usize): void {
-      for (; n > 0; n -= 4, x += 16) v128.store(x, exp_f32x4(v128.load(x)));
-    }`;
+  const source = `import { ${names.map((name) => `${name}_f32x4`).join(", ")} } from "./assembly/math";
+    ${names
+      .map(
+        (name) => `export function ${name}(n: i32, x: usize): void {
+          for (; n > 0; n -= 4, x += 16) v128.store(x, ${name}_f32x4(v128.load(x)));
+        }`,
+      )
+      .join("\n")}`;
   let binary: Uint8Array<ArrayBuffer> | undefined;
   const { readFile } = await import("node:fs/promises");
   const { error, stderr } = await asc.main(
@@ -43,11 +47,12 @@ beforeAll(async () => {
 }, 60_000);
 
 /** f applied to the values, four at a time. */
-function apply(values: Float32Array): Float32Array {
-  const view = new Float32Array(functions.memory.buffer, 65536, values.length);
+function apply(values: Float32Array, name: Name = "exp"): Float32Array {
+  const padded = Math.ceil(values.length / 4) * 4;
+  const view = new Float32Array(functions.memory.buffer, 65536, padded).fill(0);
   view.set(values);
-  functions.exp(values.length, 65536);
-  return view.slice();
+  functions[name](padded, 65536);
+  return view.slice(0, values.length);
 }
 
 /** The distance of neighbouring floats at x. */
@@ -102,4 +107,55 @@ test("exp at the ends", () => {
   expect(Number.isFinite(y[7])).toBe(true);
   expect([...y.subarray(8, 15)]).toEqual([Infinity, Infinity, Infinity, 0, 2 ** -149, 0, 0]);
   expect(y[15]).toBe(Math.fround(Math.E));
+});
+
+/** A float of every exponent up to 2^8 and both signs, the same number of each; the tails and edges of the formulas more densely. */
+function samples(seed: number): Float32Array {
+  const next = uniform(seed);
+  const bits = new Uint32Array(1 << 17);
+  const floats = new Float32Array(bits.buffer);
+  for (let i = 0; i < bits.length; i++) {
+    const sign = i & 1 ? 0x80000000 : 0;
+    bits[i] = (sign | ((i % 136) << 23) | Math.floor(next() * 2 ** 23)) >>> 0;
+    if (i % 3 === 0) floats[i] = (next() - 0.5) * 32;
+    if (i % 3 === 1 && i % 2 === 0) floats[i] = [0.625, 0.65, 0.92, 4, 9][i % 5] * (1 + (next() - 0.5) / 1e3);
+  }
+  return floats;
+}
+
+const twins: Record<Exclude<Name, "exp">, [bound: number, twin: (x: number) => number]> = {
+  sigmoid: [2, sigmoid],
+  tanh: [2, Math.tanh],
+  erf: [2, erf],
+  gelu: [4, gelu],
+  gelu_tanh: [4, geluTanh],
+};
+
+test.each(Object.entries(twins))(
+  "%s is within its bound of the true value, over all exponents",
+  (name, [bound, twin]) => {
+    for (const seed of [1, 2, 3]) {
+      const x = samples(seed);
+      const y = apply(x, name as Name);
+      for (let i = 0; i < x.length; i++) {
+        const truth = twin(x[i]);
+        const error = Math.abs(y[i] - truth) / ulp(truth);
+        if (!(error <= bound)) throw new Error(`${name}(${x[i]}): expected ${truth}, got ${y[i]}: ${error} ulp`);
+      }
+    }
+  },
+);
+
+test("the ends of each", () => {
+  const x = Float32Array.of(0, -0, 1e-45, -1e-45, Infinity, -Infinity, NaN, 3e38, -3e38);
+  const least = 2 ** -149;
+  const big = x[7];
+  const ends: Record<string, number[]> = {
+    sigmoid: [0.5, 0.5, 0.5, 0.5, 1, 0, NaN, 1, 0],
+    tanh: [0, -0, least, -least, 1, -1, NaN, 1, -1],
+    erf: [0, -0, least, -least, 1, -1, NaN, 1, -1],
+    gelu: [0, -0, 0, -0, Infinity, NaN, NaN, big, -0],
+    gelu_tanh: [0, -0, 0, -0, Infinity, NaN, NaN, big, -0],
+  };
+  for (const [name, want] of Object.entries(ends)) expect([...apply(x, name as Name)], name).toEqual(want);
 });

@@ -4,7 +4,7 @@ import type { Attribute, Graph } from "../../src/graph/graph.js";
 import { Model } from "../../src/runtime/session.js";
 import { runReference } from "../reference/network.js";
 import { normals } from "../support/kernels.js";
-import { expectClose, fed, network, runModule, storages } from "../support/network.js";
+import { expectClose, fed, network, runModule, storages, withWeights } from "../support/network.js";
 
 /** Runs a network of one input on two batches against the twin. */
 function check(graph: Graph, rest: readonly number[], roundings: number) {
@@ -55,6 +55,65 @@ describe("value by value", () => {
       const want = runReference(graph, { x: fedX }).get("y")!.data;
       for (const [i, value] of want.entries())
         expect(Math.abs(y[i] - value)).toBeLessThan(20 * 2 ** -24 * value + 1e-40);
+    }
+  });
+
+  test.each([[[1]], [[7]], [[3, 5, 4]]])("Sigmoid, Tanh, Erf, both forms of Gelu, LayerNormalization of %j", (x) => {
+    for (const [op, attributes] of [
+      ["Sigmoid", {}],
+      ["Tanh", {}],
+      ["Erf", {}],
+      ["Gelu", {}],
+      ["Gelu", { approximate: "none" }],
+      ["Gelu", { approximate: "tanh" }],
+    ] as [string, Record<string, Attribute>][]) {
+      const graph = network(op, x, x, attributes);
+      for (const n of [1, 3, 0]) {
+        const inputs = { x: fed([n, ...x], 80 + n) };
+        const y = new Model(graph, runModule).run(inputs).y.data;
+        const want = runReference(graph, inputs).get("y")!.data;
+        // 4 ulp at most, and an ulp is at most two roundings.
+        for (const [i, v] of want.entries()) expect(Math.abs(y[i] - v)).toBeLessThanOrEqual(8 * 2 ** -24 * Math.abs(v));
+      }
+    }
+    for (const axis of [undefined, -1, x.length]) {
+      for (const [bias, epsilon] of [
+        [true, undefined],
+        [false, 0.01],
+      ] as const) {
+        const b = new GraphBuilder("norm");
+        const shape = x.slice(-1);
+        const inputs = [b.input("x", ["N", ...x]), b.weight("scale", shape, normals(shape[0], 5))];
+        if (bias) inputs.push(b.weight("bias", shape, normals(shape[0], 6)));
+        const attributes = { ...(axis === undefined ? {} : { axis }), ...(epsilon === undefined ? {} : { epsilon }) };
+        b.output("y", ["N", ...x], b.node("LayerNormalization", inputs, attributes));
+        const graph = b.build();
+        const values = { x: fed([3, ...x], 90) };
+        const y = new Model(graph, runModule).run(values).y.data;
+        const want = runReference(graph, values).get("y")!.data;
+        for (const [i, v] of want.entries()) expect(Math.abs(y[i] - v)).toBeLessThan(2e-5);
+      }
+    }
+  });
+
+  test("LayerNormalization over several dimensions, its scale computed or stored otherwise", () => {
+    for (const [, weight] of storages([3, 5])) {
+      const b = new GraphBuilder("norm");
+      const scale = b.weight("w", [3, 5], normals(15, 5));
+      b.output("y", ["N", 3, 5], b.node("LayerNormalization", [b.input("x", ["N", 3, 5]), scale], { axis: 1 }));
+      const graph = withWeights(b.build(), [["w", weight]]);
+      const inputs = { x: fed([2, 3, 5], 1) };
+      const want = runReference(graph, inputs).get("y")!.data;
+      const y = new Model(graph, runModule).run(inputs).y.data;
+      for (const [i, v] of want.entries()) expect(Math.abs(y[i] - v)).toBeLessThan(2e-5);
+    }
+    const b = new GraphBuilder("norm");
+    const [x, z] = [b.input("x", ["N", 4]), b.input("z", [4])];
+    b.output("y", ["N", 4], b.node("LayerNormalization", [x, b.node("Relu", [z])]));
+    const inputs = { x: fed([2, 4], 1), z: fed([4], 2) };
+    const want = runReference(b.build(), inputs).get("y")!.data;
+    for (const [i, v] of new Model(b.build(), runModule).run(inputs).y.data.entries()) {
+      expect(Math.abs(v - want[i])).toBeLessThan(1e-5);
     }
   });
 

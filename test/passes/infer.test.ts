@@ -135,6 +135,20 @@ describe("shapes of", () => {
     ["AveragePool", [[2, 3, 8, 9]], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }, [2, 3, 4, 5]],
     ["GlobalAveragePool", [[2, 3, 8, 9]], {}, [2, 3, 1, 1]],
     ["BatchNormalization", [[2, 3, 8, 9], [3], [3], [3], [3]], { epsilon: 1e-3 }, [2, 3, 8, 9]],
+    ["Erf", [[2, 3]], {}, [2, 3]],
+    ["Gelu", [[2, 3]], { approximate: "tanh" }, [2, 3]],
+    ["Sigmoid", [[7]], {}, [7]],
+    ["Tanh", [[]], {}, []],
+    ["LayerNormalization", [[2, 3, 8], [8], [8]], { epsilon: 1e-3, stash_type: 1 }, [2, 3, 8]],
+    [
+      "LayerNormalization",
+      [
+        [2, 3, 8],
+        [3, 8],
+      ],
+      { axis: -2 },
+      [2, 3, 8],
+    ],
   ] as [string, number[][], Record<string, Attribute>, number[]][])(
     "%s %j %o -> %j",
     (op, shapes, attributes, want) => {
@@ -148,14 +162,19 @@ describe("shapes of", () => {
       "AveragePool",
       "BatchNormalization",
       "Conv",
+      "Erf",
       "Flatten",
+      "Gelu",
       "Gemm",
       "GlobalAveragePool",
       "Identity",
+      "LayerNormalization",
       "MatMul",
       "MaxPool",
       "Relu",
+      "Sigmoid",
       "Softmax",
+      "Tanh",
     ]);
   });
 });
@@ -166,8 +185,17 @@ describe("what does not fit", () => {
   const image = [1, 3, 8, 8];
 
   test.each([
-    ["Tanh", [[1]], {}, unsupported("node it: expected an operator that runs here, got Tanh")],
+    ["Mish", [[1]], {}, unsupported("node it: expected an operator that runs here, got Mish")],
     ["constructor", [[1]], {}, unsupported("node it: expected an operator that runs here, got constructor")],
+    ["Gelu", [[1]], { approximate: "erf" }, unsupported('it.approximate: expected "none" or "tanh", got erf')],
+    ["LayerNormalization", [[2, 3], [2]], {}, shape("it (LayerNormalization) input 1: expected 3 values, got [2]")],
+    ["LayerNormalization", [[2, 3], [3]], { axis: 2 }, shape("it.axis: expected an axis of [2, 3], got 2")],
+    [
+      "LayerNormalization",
+      [[2, 3], [3]],
+      { stash_type: 10 },
+      unsupported("it.stash_type: expected 1 (float32), got another"),
+    ],
     ["Relu", [undefined], {}, shape("it (Relu): expected an input 0, got none")],
     ["Relu", [[1]], { alpha: 1 }, unsupported("it (Relu): expected attributes among none, got alpha")],
     ["Add", [[2, 3], [3]], {}, unsupported("it (Add): expected two inputs of shape [2, 3], got [3]")],

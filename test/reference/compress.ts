@@ -204,3 +204,27 @@ export function codebookScatter(
   }
   return y;
 }
+
+/** start[e] + sum over j of dy[r, j] x[col[e], j] for the entries of every row r, and the sum of the terms' sizes. */
+export function sddmm(
+  a: Csr,
+  n: number,
+  dy: Float32Array,
+  lddy: number,
+  x: Float32Array,
+  ldx: number,
+  start: Float32Array,
+): { value: Float64Array; size: Float64Array } {
+  const value = Float64Array.from(start);
+  const size = value.map(Math.abs);
+  for (let r = 0; r < a.rows; r++) {
+    for (let e = a.rowPtr[r]; e < a.rowPtr[r + 1]; e++) {
+      for (let j = 0; j < n; j++) {
+        const term = dy[r * lddy + j] * x[a.col[e] * ldx + j];
+        value[e] += term;
+        size[e] += Math.abs(term);
+      }
+    }
+  }
+  return { value, size };
+}

@@ -1,6 +1,7 @@
 // A whole network in plain f64 loops: what every operator means, for sessions and gradients to be held against.
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph, GraphNode } from "../../src/graph/graph.js";
+import { erf, gelu, geluTanh, sigmoid } from "./special.js";
 
 export interface Values {
   readonly shape: readonly number[];
@@ -50,6 +51,16 @@ function run(node: GraphNode, inputs: Values[]): Values {
     }
     case "Relu":
       return { shape: x.shape, data: x.data.map((v) => (v > 0 ? v : 0)) };
+    case "Sigmoid":
+      return { shape: x.shape, data: x.data.map(sigmoid) };
+    case "Tanh":
+      return { shape: x.shape, data: x.data.map(Math.tanh) };
+    case "Erf":
+      return { shape: x.shape, data: x.data.map(erf) };
+    case "Gelu":
+      return { shape: x.shape, data: x.data.map(node.attributes.approximate === "tanh" ? geluTanh : gelu) };
+    case "LayerNormalization":
+      return layerNorm(inputs, number(node, "axis", -1), number(node, "epsilon", 1e-5));
     case "Add":
       return { shape: x.shape, data: x.data.map((v, i) => v + w.data[i]) };
     case "Softmax":
@@ -69,6 +80,20 @@ function run(node: GraphNode, inputs: Values[]): Values {
     default:
       throw new Error(`no twin of ${node.op}`);
   }
+}
+
+function layerNorm([x, gamma, beta]: Values[], axis: number, epsilon: number): Values {
+  const cols = sizeOf(x.shape.slice(axis));
+  const out = empty(x.shape);
+  for (let at = 0; at < x.data.length; at += cols) {
+    const row = x.data.subarray(at, at + cols);
+    const mean = row.reduce((sum, v) => sum + v, 0) / cols;
+    const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / cols;
+    for (let i = 0; i < cols; i++) {
+      out.data[at + i] = ((row[i] - mean) / Math.sqrt(variance + epsilon)) * gamma.data[i] + (beta?.data[i] ?? 0);
+    }
+  }
+  return out;
 }
 
 function softmax({ shape, data }: Values): Values {

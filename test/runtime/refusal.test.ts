@@ -70,8 +70,8 @@ describe("what a graph may not hold", () => {
 
   test("operators, attributes, types and outputs that are not run here", () => {
     const node = graph.nodes[0];
-    expect(refusal({ ...graph, nodes: [{ ...node, op: "Tanh" }] })).toEqual(
-      new UnsupportedError("node gemm1: expected an operator that runs here, got Tanh"),
+    expect(refusal({ ...graph, nodes: [{ ...node, op: "Mish" }] })).toEqual(
+      new UnsupportedError("node gemm1: expected an operator that runs here, got Mish"),
     );
     expect(refusal({ ...graph, nodes: [{ ...node, attributes: { transA: 1 } }] })).toEqual(
       new UnsupportedError("gemm1 (Gemm): expected transA = 0, got 1"),
@@ -131,6 +131,32 @@ describe("what a graph may not hold", () => {
     c.output("y", ["N", 3, 2, 2], c.node("BatchNormalization", [image, ...fixed], {}, "norm"));
     expect(refusal(c.build())).toEqual(
       new ShapeError("norm (BatchNormalization) input 2: expected 3000 values, got [3]"),
+    );
+  });
+});
+
+describe("what is no argument at all", () => {
+  const graph = network("Gemm", [3], [4], { transB: 1 }, [4, 3]);
+
+  test.each([Number.NaN, -1])("maxBytes %d", (maxBytes) => {
+    expect(thrown(() => new Model(graph, runModule, { maxBytes }))).toEqual(
+      new RangeError(`maxBytes: expected a number of bytes, got ${maxBytes}`),
+    );
+  });
+
+  // The eight bytes of an empty module.
+  const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  test.each([[empty], [{}], [null]])("a module that is another: %o", (module) => {
+    expect(thrown(() => new Model(graph, module as WebAssembly.Module))).toEqual(
+      new TypeError("module: expected run.wasm or full.wasm, compiled, got another value"),
+    );
+  });
+
+  test("a weight in a plain array", () => {
+    const data = [1, 2, 3] as unknown as Float32Array;
+    const weight: Weight = { kind: "dense", shape: [3], dtype: "float32", data };
+    expect(thrown(() => new Model(withWeights(graph, [["w", weight]]), runModule))).toEqual(
+      new FormatError("weight w: expected data of float32, got Array"),
     );
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TypedArray } from "../../src/dtype.js";
+import { dtypes, type TypedArray } from "../../src/dtype.js";
 import { OutOfMemoryError, ShapeError } from "../../src/errors.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
@@ -194,11 +194,11 @@ describe("feeding", () => {
     ],
     [
       { x: [1, 2, 3] as unknown as TypedArray },
-      new ShapeError("input x: expected float32 values in a Float32Array, got undefined"),
+      new ShapeError("input x: expected float32 values in a Float32Array, got Array"),
     ],
     [
       { x: 5 as unknown as TypedArray },
-      new ShapeError("input x: expected float32 values in a Float32Array, got undefined"),
+      new ShapeError("input x: expected float32 values in a Float32Array, got Number"),
     ],
     [
       { x: { ...x, dtype: "float16" as const } },
@@ -208,13 +208,31 @@ describe("feeding", () => {
     [{ x: { ...x, shape: [3, 2] } }, new ShapeError("input x: expected [N, 3], got [3, 2]")],
     [{ x: { ...x, shape: [6] } }, new ShapeError("input x: expected [N, 3], got [6]")],
     [{ x: new Float32Array(7) }, new ShapeError("input x: expected values for [N, 3], got 7 of them")],
-    [{ x: { ...x, shape: [2, -3] } }, new RangeError("shape: expected non-negative integers, got [2, -3]")],
-  ] as [Feeds, Error][])("%# is refused, before and after a run that was fine", (feeds, error) => {
+    ...[
+      [2, -3],
+      [2, 1.5],
+      [2 ** 30, 2 ** 30],
+    ].map((shape) => [
+      { x: { ...x, shape } },
+      new ShapeError(`input x: expected whole sizes from 0, fewer than 2^53 elements, got [${shape.join(", ")}]`),
+    ]),
+    [null, new TypeError("run: expected inputs by name, got null")],
+    ["x", new TypeError("run: expected inputs by name, got String")],
+    [{ x: null }, new TypeError("input x: expected a tensor or a Float32Array, got null")],
+    [{ x: {} }, new ShapeError("input x: expected float32 values in a Float32Array, got Object")],
+    [
+      { x: { ...x, data: [1, 2, 3, 4, 5, 6] } },
+      new ShapeError("input x: expected float32 values in a Float32Array, got Array"),
+    ],
+    [{ x: { ...x, shape: undefined } }, new TypeError("input x shape: expected an array of sizes, got undefined")],
+    [{ x: { ...x, shape: "23" } }, new TypeError("input x shape: expected an array of sizes, got String")],
+    [{ x: { ...x, dtype: "f32" } }, new TypeError(`input x dtype: expected one of ${dtypes.join(", ")}, got f32`)],
+  ] as unknown as [Feeds, Error][])("%# is refused, before and after a run that was fine", (feeds, error) => {
     const fresh = new Model(graph, runModule);
     expect(thrown(() => fresh.run(feeds))).toEqual(error);
     const used = new Model(graph, runModule);
     const want = bits(used.run({ x }).y.data);
-    if (Object.keys(feeds).length > 0) expect(thrown(() => used.run(feeds))).toEqual(error);
+    if (!feeds || Object.keys(feeds).length > 0) expect(thrown(() => used.run(feeds))).toEqual(error);
     expect(bits(used.run({ x }).y.data)).toEqual(want);
   });
 
@@ -230,7 +248,80 @@ describe("feeding", () => {
     expect(thrown(() => model.input("z"))).toEqual(new TypeError("input: expected one of x, got z"));
     expect(thrown(() => model.input("x", [2, 4]))).toEqual(new ShapeError("input x: expected [N, 3], got [2, 4]"));
     expect(thrown(() => model.input("x", [2]))).toEqual(new ShapeError("input x: expected [N, 3], got [2]"));
+    expect(thrown(() => model.input("x", "23" as unknown as number[]))).toEqual(
+      new TypeError("input x shape: expected an array of sizes, got String"),
+    );
+    expect(thrown(() => model.input("x", [-1, 3]))).toEqual(
+      new ShapeError("input x: expected whole sizes from 0, fewer than 2^53 elements, got [-1, 3]"),
+    );
     expect(model.input("x", [2, 3])).toHaveLength(6);
+  });
+
+  test("input() gives inputs that share a dimension its size", () => {
+    const b = new GraphBuilder("two");
+    b.output("y", ["N", 2], b.node("Add", [b.input("a", ["N", 2]), b.input("b", ["N", 2])]));
+    const model = new Model(b.build(), runModule);
+    for (const size of [3, 1, 4]) {
+      model.input("b", [size, 2]).fill(10);
+      model.input("a").fill(size);
+      expect(model.run().y).toEqual({
+        dtype: "float32",
+        shape: [size, 2],
+        data: new Float32Array(2 * size).fill(10 + size),
+      });
+    }
+  });
+});
+
+describe("shapes belong to who made them", () => {
+  const relu = () => {
+    const b = new GraphBuilder("relu");
+    b.output("y", ["N", "M"], b.node("Relu", [b.input("x", ["N", "M"])]));
+    return new Model(b.build(), runModule);
+  };
+
+  test("a fed shape that is changed afterwards changes no plan", () => {
+    const model = relu();
+    const shapes = [
+      [2, 3],
+      [1, 4],
+    ];
+    for (const shape of shapes) model.run({ x: fed(shape, 1) });
+    model.input("x", shapes[0]);
+    shapes[0][0] = 9;
+    expect(model.input("x")).toHaveLength(6);
+    expect(model.run().y.shape).toEqual([2, 3]);
+    const x = { ...fed([2, 3], 1), shape: [2, 3] };
+    model.run({ x });
+    x.shape.reverse();
+    expect(model.run().y.shape).toEqual([2, 3]);
+    const wide = fed([9, 3], 2);
+    expect(model.run({ x: wide }).y.data).toEqual(wide.data.map((value) => Math.max(value, 0)));
+    const view = [5, 2];
+    model.input("x", view);
+    view[0] = 50;
+    expect(model.run().y.shape).toEqual([5, 2]);
+  });
+
+  test("a result's shape that is changed changes no later result", () => {
+    const model = relu();
+    const x = fed([2, 3], 1);
+    (model.run({ x }).y.shape as number[])[0] = 50;
+    for (const feeds of [{}, { x }] as Feeds[]) {
+      const { shape, data } = model.run(feeds).y;
+      expect([shape, data.length]).toEqual([[2, 3], 6]);
+    }
+  });
+
+  test("a shape in use that is changed to another size is planned anew", () => {
+    const model = relu();
+    const shape = [2, 3];
+    model.run({ x: { ...fed([2, 3], 1), shape } });
+    shape[0] = 40;
+    const x = { ...fed([40, 3], 2), shape };
+    const { y } = model.run({ x });
+    expect(y.shape).toEqual([40, 3]);
+    expect(y.data).toEqual(x.data.map((value) => Math.max(value, 0)));
   });
 });
 

@@ -12,7 +12,7 @@ import { checksumOf, field, magic, version } from "./layout.js";
  * are, others are coded here (masked ones as sparse).
  * @throws FormatError where the graph is not well made (a name twice, a value used before it is made, NaN in a weight);
  *   RangeError where it holds what a container cannot (a scale that is not positive, a number above 2^32 - 2, half a
- *   surrogate pair); ShapeError where a weight's arrays do not fit each other
+ *   surrogate pair); ShapeError where a weight's arrays do not fit each other; TypeError where it is no graph
  */
 export function writeContainer(graph: Graph): Uint8Array {
   checkGraph(graph);
