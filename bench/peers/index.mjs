@@ -41,7 +41,10 @@ export class Peers {
       if (!prepare) continue;
       try {
         const contestant = await prepare(job);
-        if (contestant) found[name + suffix] = contestant;
+        if (!contestant) continue;
+        // What it lacks is found out here and not while others are being timed.
+        await contestant.run();
+        found[name + suffix] = contestant;
       } catch (error) {
         this.troubles.set(`${name}, ${op}`, error);
       }
