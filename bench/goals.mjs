@@ -50,13 +50,13 @@ const table = [
 /**
  * How far a run came.
  * @param run what `npm run bench -- --json` writes
- * @returns for each goal that the run can answer: { what, peer, goal, stretch, fast, reached, least, most, cases }: the median, least
+ * @returns for each goal that the run can answer: { line, what, peer, goal, stretch, reached, least, most, cases }: the median, least
  * and largest ratio of the cases that belong to it
  */
 export function reachedBy({ machine, rows }) {
   const relaxed = machine.build === "relaxed";
   const found = [];
-  for (const [what, title, shape, peer, goal, stretch, fast = false] of table) {
+  for (const [line, [what, title, shape, peer, goal, stretch, fast = false]] of table.entries()) {
     if (fast !== relaxed && /^f32 GEMM/.test(what)) continue;
     const ratios = rows
       .filter((row) => title.test(row.case) && shape.test(row.shape))
@@ -66,7 +66,7 @@ export function reachedBy({ machine, rows }) {
     if (ratios.length === 0) continue;
     const middle = (ratios[(ratios.length - 1) >> 1] + ratios[ratios.length >> 1]) / 2;
     const [least, most] = [ratios[0], ratios[ratios.length - 1]];
-    found.push({ what, peer, goal, stretch, reached: middle, least, most, cases: ratios.length });
+    found.push({ line, what, peer, goal, stretch, reached: middle, least, most, cases: ratios.length });
   }
   return found;
 }

@@ -33,14 +33,14 @@ function machineOf(run) {
 function goalsOf() {
   const answers = runs.map(reachedBy);
   const keys = new Map();
-  for (const goal of answers.flat()) keys.set(`${goal.what} / ${goal.peer}`, goal);
+  for (const goal of answers.flat()) keys.set(goal.line, goal);
   const lines = [
     `| what | against | goal | stretch | ${runs.map(titleOf).join(" | ")} |`,
     `|---|---|--:|--:|${runs.map(() => "--:").join("|")}|`,
   ];
-  for (const { what, peer, goal, stretch } of keys.values()) {
+  for (const { line, what, peer, goal, stretch } of [...keys.values()].sort((a, b) => a.line - b.line)) {
     const cells = answers.map((goals) => {
-      const found = goals.find((other) => other.what === what && other.peer === peer);
+      const found = goals.find((other) => other.line === line);
       return found ? reachedCell(found) : "";
     });
     lines.push(`| ${[what, peer, goal, stretch ?? "", ...cells].join(" | ")} |`);
