@@ -55,6 +55,7 @@ export {
   decode_sparse,
   decode_int8,
   decode_bytes,
+  check_bytes,
   decode_factored,
 } from "./compress/entropy";
 

@@ -300,6 +300,26 @@ export function decode_bytes(
 }
 
 /**
+ * Whether floating-point elements that are stored as they are all are finite: 0, or the fault of a value.
+ *
+ * - p: u8 [n * width], width 2 (float16), 4 or 8
+ */
+export function check_bytes(n: u32, width: u32, p: usize): i32 {
+  assert(width == 2 || width == 4 || width == 8);
+  if (width == 4) {
+    const infinite = f32x4.splat(Infinity);
+    let bad = i32x4.splat(0);
+    for (; n >= 4; n -= 4, p += 16) bad = v128.or(bad, v128.not(f32x4.lt(f32x4.abs(v128.load(p)), infinite)));
+    if (v128.any_true(bad)) return VALUE;
+  }
+  const special: u32 = width == 2 ? 0x7c00 : width == 4 ? 0x7f80 : 0x7ff0;
+  for (; n > 0; n--, p += width) {
+    if ((load<u16>(p + width - 2) & special) == special) return VALUE;
+  }
+  return 0;
+}
+
+/**
  * A factored weight from a coded section: Z^T [n, k] as compressed sparse rows, C^T [k, d]. Gives 0, or the number of a
  * fault.
  *

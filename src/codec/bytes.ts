@@ -22,6 +22,15 @@ export function bytes(coder: Coder, n: number, width: number, data: Uint8Array, 
   for (let i = 0; i < n; i++) element(coder, contexts, width, data, i * width, finite);
 }
 
+/** Elements as they are, little-endian, from one array of bytes to another. @throws Fault where one is not finite */
+export function plainBytes(n: number, width: number, from: Uint8Array, to: Uint8Array, finite: boolean): void {
+  to.set(from);
+  if (!finite) return;
+  for (let i = 0, at = width - 1; i < n; i++, at += width) {
+    if ((((to[at] & 127) << 4) | (to[at - 1] >> 4)) >= special[width]) throw new Fault(fault.value);
+  }
+}
+
 function element(
   coder: Coder,
   contexts: Uint16Array,

@@ -35,9 +35,12 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
   if (rows >= mostElements || cols >= mostElements) refuse("dimensions below 2^32 - 1", showShape(shape));
   let decisions = 0;
   switch (storage.kind) {
-    case "dense":
-      decisions = leastPerElement(bytesPerElement(storage.dtype)) * size;
+    case "dense": {
+      const width = bytesPerElement(storage.dtype);
+      if (storage.plain && byteLength !== size * width) refuse(`${size * width} bytes`, `${byteLength}`);
+      decisions = storage.plain ? 0 : leastPerElement(width) * size;
       break;
+    }
     case "sparse": {
       const { nnz, scales, values } = storage;
       if (!isCount(nnz) || nnz > size) refuse(`at most ${size} entries`, `${nnz}`);

@@ -59,6 +59,17 @@ export function mostDecisions(bytes: number): number {
   return 1423 * (bytes + 1);
 }
 
+/** Learns from the symbols it is given and writes nothing: brings contexts to where coding those symbols leaves them. */
+export const learner: Coder = {
+  decodes: false,
+  bit(contexts, index, bit) {
+    adapt(contexts, 2 * index, bit);
+    return bit;
+  },
+  known: (_chance, bit) => bit,
+  direct: (_count, value) => value,
+};
+
 export class Encoder implements Coder {
   readonly decodes = false;
   #bytes = new Uint8Array(256);

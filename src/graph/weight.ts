@@ -89,7 +89,8 @@ export interface CodedWeight {
 
 /** What must be known to decode: everything of a storage but its arrays. */
 export type CodedStorage =
-  | { readonly kind: "dense"; readonly dtype: DType }
+  /** plain: the elements themselves, little-endian. */
+  | { readonly kind: "dense"; readonly dtype: DType; readonly plain?: boolean }
   | { readonly kind: "sparse"; readonly nnz: number; readonly values: "float32" | "int8"; readonly scales: number }
   | { readonly kind: "int8"; readonly scales: number }
   | {

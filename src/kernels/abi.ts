@@ -255,6 +255,7 @@ export interface RunKernels {
   ): number;
   decode_int8(n: number, src: P, srcBytes: number, q: P, scale: P, scales: number, scratch: P): number;
   decode_bytes(n: number, width: number, src: P, srcBytes: number, dst: P, finite: number, scratch: P): number;
+  check_bytes(n: number, width: number, p: P): number;
   decode_factored(
     n: number,
     k: number,

@@ -2,7 +2,7 @@ import { arrayFromBytes, bytesPerElement } from "../dtype.js";
 import { expected, FormatError, UnsupportedError } from "../errors.js";
 import { halfToFloat, matrixOf } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
-import { bytesAt, type Engine, floatsAt, place } from "../kernels/engine.js";
+import { bytesAt, type Engine, floatsAt, place, put } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
 
 /** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
@@ -100,12 +100,14 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
   const { rows, cols } = matrixOf(shape);
   const size = rows * cols;
   const { arena, kernels } = engine;
+  const check = (fault: number) => {
+    if (fault) throw new FormatError(expected(`weight ${name}`, "sound coded bytes", faults[fault]));
+  };
   const decode = (call: (source: number, scratch: number) => number, width = 0) => {
     const mark = arena.mark();
     try {
       const source = place(engine, bytes);
-      const fault = call(source, arena.alloc(kernels.decode_scratch_bytes(width, bytes.length)));
-      if (fault) throw new FormatError(expected(`weight ${name}`, "sound coded bytes", faults[fault]));
+      check(call(source, arena.alloc(kernels.decode_scratch_bytes(width, bytes.length))));
     } finally {
       arena.release(mark);
     }
@@ -121,8 +123,13 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
     case "dense": {
       const width = bytesPerElement(storage.dtype);
       const data = arena.alloc(size * width);
-      const finite = storage.dtype.startsWith("float") ? 1 : 0;
-      decode((source, scratch) => kernels.decode_bytes(size, width, source, bytes.length, data, finite, scratch));
+      const finite = storage.dtype.startsWith("float");
+      if (storage.plain) {
+        put(engine, data, bytes);
+        check(finite ? kernels.check_bytes(size, width, data) : 0);
+      } else {
+        decode((source, scratch) => kernels.decode_bytes(size, width, source, bytes.length, data, +finite, scratch));
+      }
       if (storage.dtype === "float32") return { kind: "dense", shape, rows, cols, values: data };
       const stored = arrayFromBytes(storage.dtype, bytesAt(engine, data, size * width));
       return placePlain(engine, name, { kind: "dense", shape, dtype: storage.dtype, data: stored });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { describeFault, fault } from "../../src/codec/fault.js";
 import { codedBytes, decodeWeight, encodeWeight } from "../../src/codec/weight.js";
 import type { DType } from "../../src/dtype.js";
 import { FormatError, ShapeError } from "../../src/errors.js";
@@ -31,6 +32,38 @@ describe("encodeWeight, decodeWeight", () => {
   test("all 2^16 patterns of float16, but NaN and infinity", () => {
     const finite = Array.from({ length: 65536 }, (_, i) => i).filter((bits) => (bits & 0x7c00) !== 0x7c00);
     roundTrip({ kind: "dense", shape: [finite.length], dtype: "float16", data: Uint16Array.from(finite) });
+  });
+
+  test("elements that hardly get shorter are stored as they are, from 4,096 on", () => {
+    const next = uniform(3);
+    const random = Array.from({ length: 4096 }, () => next() - 0.5);
+    const coded = encodeWeight(floats(...random));
+    expect(coded.storage).toEqual({ kind: "dense", dtype: "float32", plain: true });
+    expect(coded.bytes).toEqual(new Uint8Array(Float32Array.from(random).buffer));
+    roundTrip(floats(...random));
+    expect(encodeWeight(floats(...random.slice(1))).storage, "too few").toEqual({ kind: "dense", dtype: "float32" });
+    const short = encodeWeight(floats(...random.map((value) => Math.round(value * 64) / 64)));
+    expect(short.storage, "worth coding").toEqual({ kind: "dense", dtype: "float32" });
+    expect(short.bytes.length).toBeLessThan(0.75 * 4 * 4096);
+  });
+
+  test("a plain section of another length, or with a value that is not finite, is refused", () => {
+    const storage = { kind: "dense", dtype: "float32", plain: true } as const;
+    const read = (bytes: Uint8Array, dtype: DType = "float32") =>
+      decodeWeight({ kind: "coded", shape: [2], storage: { ...storage, dtype }, bytes }, "w");
+    for (const length of [0, 7, 9]) {
+      expect(() => read(new Uint8Array(length))).toThrow(new FormatError(`w: expected 8 bytes, got ${length}`));
+    }
+    const halves = (...bits: number[]) => new Uint8Array(Uint16Array.from(bits).buffer);
+    expect(read(new Uint8Array(Float32Array.of(-3.4028234663852886e38, 1e-45).buffer))).toEqual(
+      floats(-3.4028234663852886e38, 1e-45),
+    );
+    expect(read(halves(0xfbff, 0), "float16").kind).toBe("dense");
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      expect(() => read(new Uint8Array(Float32Array.of(0, value).buffer))).toThrow(FormatError);
+      expect(() => read(new Uint8Array(Float64Array.of(0, value).buffer), "float64")).toThrow(FormatError);
+    }
+    expect(() => read(halves(0, 0xfc00), "float16")).toThrow(describeFault("w", fault.value));
   });
 
   test("all int8 codes, -128 and explicit zeros included", () => {

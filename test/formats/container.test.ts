@@ -11,6 +11,7 @@ import { readContainer, writeContainer } from "../../src/formats/container/index
 import { checksumOf, dtypeTable, field } from "../../src/formats/container/layout.js";
 import { attributeNames, operators, primer } from "../../src/formats/container/names.js";
 import type { Graph } from "../../src/graph/graph.js";
+import type { PlainWeight } from "../../src/graph/weight.js";
 import type { CodedWeight } from "../../src/graph/weight.js";
 import { dense, everything, graphs, lenet5, sparse } from "./graphs.js";
 
@@ -180,9 +181,14 @@ describe("version 0 for ever", () => {
       ["fc1.bias", { ...sparse([500], 0.02, 6, { float: true }) }],
     ]),
   };
+  const halves: PlainWeight = {
+    ...{ kind: "dense", shape: [64, 64], dtype: "float16" },
+    data: Uint16Array.from({ length: 4096 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 18),
+  };
   const files: [string, Graph][] = [
     ["v0-lenet5.coppice", small],
     ["v0-storages.coppice", everything()],
+    ["v0-plain.coppice", { ...everything(), weights: new Map([...everything().weights, ["halves", halves]]) }],
   ];
 
   // A file that is missing is written by COPPICE_GOLDEN=write; one that is there is never changed.

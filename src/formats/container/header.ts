@@ -69,10 +69,19 @@ function weightEntry(h: HeaderCoder, given?: WeightEntry): WeightEntry {
   return { name, shape, storage, byteLength: h.number("byteLength", given?.byteLength) };
 }
 
-const storageKinds = ["dense", "sparse int8", "sparse float32", "int8", "factored kernel", "factored rows"] as const;
+const storageKinds = [
+  "dense",
+  "sparse int8",
+  "sparse float32",
+  "int8",
+  "factored kernel",
+  "factored rows",
+  "plain",
+] as const;
 
 function kindOf(storage: CodedStorage): (typeof storageKinds)[number] {
   if (storage.kind === "sparse") return `sparse ${storage.values}`;
+  if (storage.kind === "dense") return storage.plain ? "plain" : "dense";
   return storage.kind === "factored" ? `factored ${storage.layout}` : storage.kind;
 }
 
@@ -83,7 +92,10 @@ function storageOf(h: HeaderCoder, shape: readonly number[], given?: CodedStorag
   const scales = (count?: number) => (h.flag("scalePerRow", count !== undefined && count !== 1) ? rows : 1);
   switch (kind) {
     case "dense":
-      return { kind, dtype: dtype(h, given?.kind === kind ? given.dtype : undefined) };
+    case "plain": {
+      const dense = { kind: "dense", dtype: dtype(h, given?.kind === "dense" ? given.dtype : undefined) } as const;
+      return kind === "plain" ? { ...dense, plain: true } : dense;
+    }
     case "int8":
       return { kind, scales: scales(given?.kind === kind ? given.scales : undefined) };
     case "sparse int8":

@@ -1,4 +1,4 @@
-import { type Coder, createContexts, Encoder } from "../../codec/range-coder.js";
+import { type Coder, createContexts, learner } from "../../codec/range-coder.js";
 import { expected, FormatError } from "../../errors.js";
 import { primer } from "./names.js";
 
@@ -28,8 +28,11 @@ export class TextModel {
   #run = 0;
 
   constructor() {
-    const nowhere = new Encoder();
-    for (const text of primer) this.text(nowhere, text);
+    const encoder = new TextEncoder();
+    for (const text of primer) {
+      for (const byte of encoder.encode(text)) this.#byte(learner, byte);
+      this.#byte(learner, end);
+    }
   }
 
   /** Bytes of all texts so far. */
