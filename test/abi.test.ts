@@ -50,7 +50,15 @@ describe("the kernel table of abi.ts", () => {
   test("names are snake_case and end in what they work on", () => {
     const border = /_(f32|i8|i4|bytes)$/;
     // Sizes, counts and decoders of a whole storage have no one element type.
-    const others = ["heap_base", "mask_count", "decode_sparse", "decode_int8", "decode_bytes", "check_bytes", "decode_factored"];
+    const others = [
+      "heap_base",
+      "mask_count",
+      "decode_sparse",
+      "decode_int8",
+      "decode_bytes",
+      "check_bytes",
+      "decode_factored",
+    ];
     for (const name of full.keys()) {
       expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)+$/);
       expect(border.test(name) || others.includes(name), name).toBe(true);

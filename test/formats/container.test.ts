@@ -11,8 +11,7 @@ import { readContainer, writeContainer } from "../../src/formats/container/index
 import { checksumOf, dtypeTable, field } from "../../src/formats/container/layout.js";
 import { attributeNames, operators, primer } from "../../src/formats/container/names.js";
 import type { Graph } from "../../src/graph/graph.js";
-import type { PlainWeight } from "../../src/graph/weight.js";
-import type { CodedWeight } from "../../src/graph/weight.js";
+import type { CodedWeight, PlainWeight } from "../../src/graph/weight.js";
 import { dense, everything, graphs, lenet5, sparse } from "./graphs.js";
 
 /** The graph with its weights decoded. */
