@@ -54,6 +54,21 @@ export function bytesPerElement(dtype: DType): number {
   return arrays[dtype].BYTES_PER_ELEMENT;
 }
 
+/** Whether the elements are floating-point numbers. */
+export function isFloat(dtype: DType): boolean {
+  return dtype.includes("float");
+}
+
+/** How elements stand in a session's memory: every floating-point number as float32, the rest as they are. */
+export function inMemory(dtype: DType): DType {
+  return isFloat(dtype) ? "float32" : dtype;
+}
+
+/** A view of `length` elements at a byte of a buffer. */
+export function viewOf(dtype: DType, buffer: ArrayBufferLike, at: number, length: number): TypedArray {
+  return new arrays[dtype](buffer, at, length);
+}
+
 /** A zeroed array of `length` elements. */
 export function createArray(dtype: DType, length: number): TypedArray {
   return new arrays[dtype](length);

@@ -1,9 +1,8 @@
 import { store_columns } from "../simd";
 
-/** y = x. x: f32 [n]; y: f32 [n], written in full, may overlap x. */
-export function copy_f32(n: i32, x: usize, y: usize): void {
-  assert(n >= 0 && ((x | y) & 3) == 0);
-  memory.copy(y, x, <usize>n << 2);
+/** y = x. x: u8 [n]; y: u8 [n], written in full, may overlap x. */
+export function copy_bytes(n: usize, x: usize, y: usize): void {
+  memory.copy(y, x, n);
 }
 
 /** y = x^T. x: f32 [rows, cols]; y: f32 [cols, rows], written in full, apart from x. */

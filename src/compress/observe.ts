@@ -1,9 +1,9 @@
 import { expected, ShapeError } from "../errors.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { createEngine, floatsAt } from "../kernels/engine.js";
-import type { Slot } from "../ops/op.js";
+import type { Info, Slot } from "../ops/op.js";
 import { type Feeds, shapeOfFeed, valuesOf } from "../runtime/feeds.js";
-import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
+import { bindPlan, enterPlan, lowerGraph, runPlan } from "../runtime/plan.js";
 import { sizeOf } from "../tensor.js";
 
 /**
@@ -36,14 +36,15 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
   let samples = 0;
   for (const feeds of calibration) {
     engine.arena.release(base);
-    const shapes = new Map<string, readonly number[]>();
+    const infos = new Map<string, Info>();
     for (const input of graph.inputs) {
       const feed = feeds[input.name];
       if (!feed)
         throw new ShapeError(expected("calibration", `input ${input.name}`, Object.keys(feeds).join(", ") || "none"));
-      shapes.set(input.name, shapeOfFeed(input, feed));
+      infos.set(input.name, { dtype: input.dtype, shape: shapeOfFeed(input, feed) });
     }
-    const plan = bindPlan(engine, graph, lowered, shapes, { keep: true });
+    const plan = bindPlan(engine, graph, lowered, infos, { keep: true });
+    enterPlan(engine, plan);
     for (const { name } of graph.inputs) {
       const values = valuesOf(feeds[name]);
       floatsAt(engine, plan.slots.get(name)!.pointer, values.length).set(values as Float32Array);

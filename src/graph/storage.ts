@@ -141,3 +141,23 @@ export function halfToFloat(bits: number): number {
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return sign * (1 + fraction / 1024) * powerOfTwo(exponent - 15);
 }
+
+const float = new Float32Array(1);
+const floatBits = new Uint32Array(float.buffer);
+
+/** float16 bits nearest to a value, half to even; past 65,504 and a half step, infinity. */
+export function floatToHalf(value: number): number {
+  float[0] = value;
+  const bits = floatBits[0];
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  // Below 2^-14 the result is a multiple of 2^-24; adding 2^-1 leaves just that multiple, rounded, in the lowest bits.
+  if (magnitude < 0x38800000) {
+    floatBits[0] = magnitude;
+    float[0] += 0.5;
+    return sign | (floatBits[0] - 0x3f000000);
+  }
+  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+}

@@ -179,7 +179,7 @@ export interface RunKernels {
   add_f32(n: number, a: P, b: P, y: P): void;
   add_row_f32(rows: number, cols: number, row: P, y: P): void;
   fill_row_f32(rows: number, cols: number, row: P, y: P): void;
-  copy_f32(n: number, x: P, y: P): void;
+  copy_bytes(n: number, x: P, y: P): void;
   transpose_f32(rows: number, cols: number, x: P, y: P): void;
 
   // compress: running compressed weights

@@ -3,7 +3,7 @@ import type { GraphNode } from "../graph/graph.js";
 import type { FullKernels, RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
-import type { Op } from "./op.js";
+import { type Op, ofFloats } from "./op.js";
 
 type Forward = (n: number, x: number, y: number) => void;
 type Slope = (n: number, given: number, dy: number, dx: number) => void;
@@ -17,7 +17,8 @@ function each(
 ): Op {
   return {
     attrs,
-    infer: (node, inputs) => [shapeOf(node, inputs, 0)],
+    inPlace: true,
+    infer: ofFloats((node, inputs) => [shapeOf(node, inputs, 0)]),
     lower: ({ kernels, node }) => {
       const run = forward(kernels, node);
       return ({ inputs, outputs }) => {
@@ -85,15 +86,16 @@ function approximates(node: GraphNode): boolean {
 
 /** exp(x) / sum exp(x) along the last axis. */
 export const softmax: Op = {
+  inPlace: true,
   attrs: (node) => only(node, ["axis"]),
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
     const axis = integer(node, "axis", -1);
     if (axis !== -1 && axis !== shape.length - 1) {
       throw new UnsupportedError(expected(`${node.name}.axis`, `the last axis (${shape.length - 1} or -1)`, `${axis}`));
     }
     return [shape];
-  },
+  }),
   lower:
     ({ kernels }) =>
     ({ inputs, outputs }) => {

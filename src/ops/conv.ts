@@ -4,7 +4,7 @@ import { showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
 import { asImage, type Geometry, geometryOf, laid, offsets, scratchOf } from "./image.js";
-import type { Launch, Op, PlacedWeight, Site, Slots } from "./op.js";
+import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots } from "./op.js";
 import { paysSparse, type Sparse } from "./sparse.js";
 import { imageShape, windowOf, windowOutput } from "./window.js";
 
@@ -28,7 +28,7 @@ export const conv: Op = {
       throw new ShapeError(expected(`${node.name}.group`, "at least 1", `${integer(node, "group", 1)}`));
     }
   },
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const x = shapeOf(node, inputs, 0);
     const [n, c, h, w] = imageShape(node, asImage(x));
     const weight = shapeOf(node, inputs, 1);
@@ -52,7 +52,7 @@ export const conv: Op = {
       throw new ShapeError(expected(`${node.name} (Conv) bias`, `${weight[0]} values`, showShape(bias)));
     }
     return [[n, weight[0], ...windowOutput(node, window, h, w).slice(4 - x.length)]];
-  },
+  }),
   lower(site) {
     const weight = site.weight(1);
     if (weight === undefined || weight.kind === "live") return unpacked(site);

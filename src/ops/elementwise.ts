@@ -1,19 +1,19 @@
 import { expected, UnsupportedError } from "../errors.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { only, shapeOf } from "./attributes.js";
-import type { Op } from "./op.js";
+import { type Op, ofFloats } from "./op.js";
 
 /** A + B, both of one shape. */
 export const add: Op = {
   attrs: (node) => only(node, []),
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const a = shapeOf(node, inputs, 0);
     const b = shapeOf(node, inputs, 1);
     if (!sameShape(a, b)) {
       throw new UnsupportedError(expected(`${node.name} (Add)`, `two inputs of shape ${showShape(a)}`, showShape(b)));
     }
     return [a];
-  },
+  }),
   lower(site) {
     // A weight may stand on either side.
     const fixed = [0, 1].map((i) => (site.weight(i) && site.weight(i)?.kind !== "live" ? site.dense(i) : 0));

@@ -2,7 +2,7 @@ import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
 import { factoredProduct } from "./factored.js";
-import type { Launch, Op, PlacedWeight, Site, Slot, Slots } from "./op.js";
+import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slot, type Slots } from "./op.js";
 import { grouped, paysSparse, type Rows, transposed, turned, turnedBytes } from "./sparse.js";
 
 /** A weight in int8, in the session's memory. */
@@ -31,7 +31,7 @@ export const gemm: Op = {
     const transB = integer(node, "transB", 0);
     if (transB !== 0 && transB !== 1) throw new ShapeError(expected(`${node.name}.transB`, "0 or 1", `${transB}`));
   },
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const a = shapeOf(node, inputs, 0);
     const b = shapeOf(node, inputs, 1);
     if (a.length !== 2 || b.length !== 2) {
@@ -47,7 +47,7 @@ export const gemm: Op = {
       throw new ShapeError(expected(`${node.name} (Gemm) bias`, `${n} values in a row`, showShape(c)));
     }
     return [[a[0], n]];
-  },
+  }),
   lower: (site) => product(site, integer(site.node, "transB", 0) === 1, site.node.inputs[2] !== undefined),
   grad({ node, kernels }) {
     const transB = integer(node, "transB", 0) === 1;
@@ -74,7 +74,7 @@ export const gemm: Op = {
 /** Y = A B, A [..., m, k], B [k, n]: A's leading dimensions are a batch of rows. */
 export const matmul: Op = {
   attrs: (node) => only(node, []),
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const a = shapeOf(node, inputs, 0);
     const b = shapeOf(node, inputs, 1);
     if (b.length !== 2 || a.length < 2) {
@@ -86,7 +86,7 @@ export const matmul: Op = {
       throw new ShapeError(expected(`${node.name} (MatMul)`, `${b[0]} columns of A`, showShape(a)));
     }
     return [[...a.slice(0, -1), b[1]]];
-  },
+  }),
   lower: (site) => {
     const bound = product(site, false, false);
     return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
@@ -101,7 +101,7 @@ export const matmul: Op = {
 function flat(slot: Slot | undefined): Slot | undefined {
   if (!slot || slot.shape.length <= 2) return slot;
   const cols = slot.shape[slot.shape.length - 1];
-  return { pointer: slot.pointer, shape: [sizeOf(slot.shape.slice(0, -1)), cols] };
+  return { ...slot, shape: [sizeOf(slot.shape.slice(0, -1)), cols] };
 }
 
 /** Chooses the kernel by how the weight is stored. */

@@ -1,7 +1,7 @@
 import { expected, ShapeError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
-import type { Op } from "./op.js";
+import { bytesOf, type Op, ofAny } from "./op.js";
 
 /** The same values in another shape: nothing moves where the memory plan gives both one place. */
 const lower: Op["lower"] =
@@ -9,8 +9,8 @@ const lower: Op["lower"] =
   ({ inputs, outputs }) => {
     const x = inputs[0]!;
     const y = outputs[0].pointer;
-    const size = sizeOf(x.shape);
-    return { scratch: 0, run: () => (x.pointer === y ? undefined : kernels.copy_f32(size, x.pointer, y)) };
+    const size = bytesOf(x);
+    return { scratch: 0, run: () => (x.pointer === y ? undefined : kernels.copy_bytes(size, x.pointer, y)) };
   };
 
 const grad: NonNullable<Op["grad"]> =
@@ -22,8 +22,9 @@ const grad: NonNullable<Op["grad"]> =
 
 /** [d0, .., dn] -> [d0 * .. * d(axis - 1), d(axis) * .. * dn]. */
 export const flatten: Op = {
+  inPlace: true,
   attrs: (node) => only(node, ["axis"]),
-  infer(node, inputs) {
+  infer: ofAny((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
     const axis = integer(node, "axis", 1);
     const at = axis < 0 ? axis + shape.length : axis;
@@ -31,14 +32,15 @@ export const flatten: Op = {
       throw new ShapeError(expected(`${node.name}.axis`, `an axis of ${showShape(shape)}`, `${axis}`));
     }
     return [[sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))]];
-  },
+  }),
   lower,
   grad,
 };
 
 export const identity: Op = {
+  inPlace: true,
   attrs: (node) => only(node, []),
-  infer: (node, inputs) => [shapeOf(node, inputs, 0)],
+  infer: ofAny((node, inputs) => [shapeOf(node, inputs, 0)]),
   lower,
   grad,
 };

@@ -2,24 +2,25 @@ import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
-import type { Op } from "./op.js";
+import { type Op, ofFloats } from "./op.js";
 
 /**
  * y = (x - mean) / sqrt(var + epsilon) * gamma + beta per channel, with stored statistics; inputs x, gamma, beta, mean, var.
  * S. Ioffe, C. Szegedy, "Batch normalization", 2015.
  */
 export const batchNormalization: Op = {
+  inPlace: true,
   attrs(node) {
     only(node, ["epsilon", "momentum", "training_mode"]);
     if (integer(node, "training_mode", 0) !== 0) {
       throw new UnsupportedError(expected(`${node.name}.training_mode`, "0", "1"));
     }
   },
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
     for (let i = 1; i < 5; i++) checkChannels(node, i, shapeOf(node, inputs, i), shape[1]);
     return [shape];
-  },
+  }),
   lower(site) {
     const pointers = [1, 2, 3, 4].map((i) => site.dense(i));
     const shapes = [1, 2, 3, 4].map((i) => shapeOf(site.node, [site.weight(i)?.shape], 0));
@@ -63,7 +64,7 @@ export const layerNormalization: Op = {
       throw new UnsupportedError(expected(`${node.name} (LayerNormalization)`, "the output Y alone", "more of them"));
     }
   },
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
     const { cols } = rowsOf(node, shape);
     for (const i of [1, 2]) {
@@ -75,7 +76,7 @@ export const layerNormalization: Op = {
       }
     }
     return [shape];
-  },
+  }),
   lower(site) {
     // Scale and bias may be weights in any storage, weights in training, or computed.
     const fixed = [1, 2].map((i) => (site.weight(i) && site.weight(i)?.kind !== "live" ? site.dense(i) : 0));

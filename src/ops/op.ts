@@ -1,16 +1,65 @@
+import { bytesPerElement, type DType, inMemory, isFloat, type TypedArray } from "../dtype.js";
+import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { FullKernels, RunKernels } from "../kernels/abi.js";
+import { sizeOf } from "../tensor.js";
 
-/** What an operator means, in four members; absent `grad` means not trainable. */
+/** What an operator means, in a few members; absent `grad` means not trainable. */
 export interface Op {
   /** Checks the attributes of a node. @throws UnsupportedError, ShapeError */
   attrs(node: GraphNode): void;
-  /** Output shapes from input shapes (an absent optional input is undefined). @throws ShapeError */
-  infer(node: GraphNode, inputs: readonly (readonly number[] | undefined)[]): readonly (readonly number[])[];
+  /** What the outputs are, from what the inputs are (an absent optional input is undefined). @throws ShapeError, UnsupportedError */
+  infer(node: GraphNode, inputs: readonly (Info | undefined)[]): readonly Info[];
   /** Places what the node needs of its weights, once; the result binds it to addresses and shapes, once per plan. */
   lower(site: Site): (io: Slots) => Launch;
+  /** Whether the output may take the place of the first input, where that is not used again and takes as many bytes. */
+  readonly inPlace?: boolean;
   /** Gradients: reads dOutputs, adds into dInputs. */
   grad?(site: GradSite): (io: GradSlots) => Launch;
+}
+
+/** What is known of a value before the network runs. */
+export interface Info {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Its elements, as they stand in memory, where they follow from weights and shapes alone. */
+  readonly known?: TypedArray;
+}
+
+/** Thrown by `infer` where an output's shape follows from the elements of an input that are not known yet. */
+export class NeedsValue extends Error {
+  readonly input: number;
+
+  constructor(input: number) {
+    super(`needs the elements of input ${input}`);
+    this.input = input;
+  }
+}
+
+type Shapes = (node: GraphNode, inputs: readonly (readonly number[] | undefined)[]) => readonly (readonly number[])[];
+
+/** `infer` of an operator that looks at shapes alone and gives values of its first input's type. */
+export function ofAny(shapes: Shapes): Op["infer"] {
+  return (node, inputs) => {
+    const dtype = inputs.find((info) => info !== undefined)?.dtype ?? "float32";
+    const given = inputs.map((info) => info?.shape);
+    return shapes(node, given).map((shape) => ({ dtype, shape }));
+  };
+}
+
+/** The same of an operator over floating-point numbers. */
+export function ofFloats(shapes: Shapes): Op["infer"] {
+  const infer = ofAny(shapes);
+  return (node, inputs) => {
+    for (const [i, info] of inputs.entries()) {
+      if (info && !isFloat(info.dtype)) {
+        throw new UnsupportedError(
+          expected(`${node.name} (${node.op}) input ${i}`, "floating-point values", info.dtype),
+        );
+      }
+    }
+    return infer(node, inputs);
+  };
 }
 
 /** One call of a node: `run` is given a scratch block of at least `scratch` bytes and allocates nothing. */
@@ -19,10 +68,18 @@ export interface Launch {
   run(scratch: number): void;
 }
 
-/** A tensor in the session's memory: f32, row-major. */
+/** A tensor in the session's memory, row-major; floating-point numbers are f32 there, whatever their dtype. */
 export interface Slot {
   readonly pointer: number;
   readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Its elements, where they are known at planning. */
+  readonly known?: TypedArray;
+}
+
+/** Bytes that a slot takes in memory. */
+export function bytesOf({ dtype, shape }: Pick<Slot, "dtype" | "shape">): number {
+  return sizeOf(shape) * bytesPerElement(inMemory(dtype));
 }
 
 /** Slots of a node; an absent optional input is undefined. A weight that is not `live` has no address: its pointer is 0. */
@@ -62,7 +119,11 @@ export interface GradSite {
 }
 
 /** A weight in the session's memory. Scales are expanded to one per row. */
-export type PlacedWeight = { readonly shape: readonly number[]; readonly rows: number; readonly cols: number } & (
+export type PlacedWeight = {
+  readonly shape: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+} /** Values of any dtype, as they stand in memory. */ & (
   | { readonly kind: "dense"; readonly values: number }
   /** Trained: values change between runs, so nothing may be packed ahead. */
   | { readonly kind: "live"; readonly values: number }

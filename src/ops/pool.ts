@@ -1,7 +1,7 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { integer, only, shapeOf } from "./attributes.js";
-import type { Op } from "./op.js";
+import { type Op, ofFloats } from "./op.js";
 import { imageShape, windowOf, windowOutput } from "./window.js";
 
 type Sizes = [number, number, number, number, number, number, number, number, number, number, number];
@@ -29,10 +29,10 @@ function attrs(node: GraphNode, names: readonly string[]): void {
   }
 }
 
-const infer: Op["infer"] = (node, inputs) => {
+const infer = ofFloats((node, inputs) => {
   const [n, c, h, w] = imageShape(node, shapeOf(node, inputs, 0));
   return [[n, c, ...windowOutput(node, windowOf(node), h, w)]];
-};
+});
 
 /** Largest value of each window; padding does not count. */
 export const maxPool: Op = {
@@ -78,10 +78,10 @@ export const averagePool: Op = {
 /** Mean over all pixels: [n, c, h, w] -> [n, c, 1, 1]. */
 export const globalAveragePool: Op = {
   attrs: (node) => only(node, []),
-  infer(node, inputs) {
+  infer: ofFloats((node, inputs) => {
     const [n, c] = imageShape(node, shapeOf(node, inputs, 0));
     return [[n, c, 1, 1]];
-  },
+  }),
   lower:
     ({ kernels }) =>
     ({ inputs, outputs }) => {

@@ -55,7 +55,7 @@ export function turned(kernels: Site["kernels"], m: number, weight: Turned, x: n
     const { groups, starts, col, values, scale, order } = grouped;
     for (let i = 0; i < m; i++) {
       const to = y + 4 * i * rows;
-      kernels.copy_f32(cols, x + 4 * i * cols, scratch);
+      kernels.copy_bytes(4 * cols, x + 4 * i * cols, scratch);
       if (scale) kernels.spmv_grouped_i8(groups, starts, col, values, scale, order, scratch, to);
       else kernels.spmv_grouped_f32(groups, starts, col, values, order, scratch, to);
     }

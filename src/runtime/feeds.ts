@@ -1,6 +1,7 @@
-import { dtypes, holds, type TypedArray } from "../dtype.js";
+import { createArray, dtypes, holds, type TypedArray } from "../dtype.js";
 import { expected, ShapeError } from "../errors.js";
 import type { ValueInfo } from "../graph/graph.js";
+import type { Info } from "../ops/op.js";
 import { checkTensor, nameOf, sameShape, showShape, sizeOf, type Tensor } from "../tensor.js";
 
 /** Inputs by name: tensors, or bare arrays where at most one dimension is open. */
@@ -12,13 +13,12 @@ export function valuesOf(feed: Tensor | TypedArray): TypedArray {
 }
 
 /** Whether a feed can go into a slot as it is: the fast path of every run but the first. */
-export function fitsSlot(feed: Tensor | TypedArray | undefined, shape: readonly number[]): boolean {
+export function fitsSlot(feed: Tensor | TypedArray | undefined, { dtype, shape }: Info): boolean {
   if (feed === undefined) return true;
   if (feed === null) return false;
-  if (feed instanceof Float32Array) return feed.length === sizeOf(shape);
-  if (ArrayBuffer.isView(feed)) return false;
-  if (feed.dtype !== "float32") return false;
-  if (!(feed.data instanceof Float32Array && Array.isArray(feed.shape))) return false;
+  if (ArrayBuffer.isView(feed)) return holds(dtype, feed) && feed.length === sizeOf(shape);
+  if (feed.dtype !== dtype) return false;
+  if (!(holds(dtype, feed.data) && Array.isArray(feed.shape))) return false;
   return sameShape(feed.shape, shape) && feed.data.length === sizeOf(shape);
 }
 
@@ -38,10 +38,13 @@ export function checkShape(where: string, shape: readonly number[]): void {
  */
 export function shapeOfFeed(declared: ValueInfo, feed: Tensor | TypedArray): readonly number[] {
   const where = `input ${declared.name}`;
-  if (feed === null) throw new TypeError(expected(where, "a tensor or a Float32Array", "null"));
+  if (feed === null)
+    throw new TypeError(expected(where, `a tensor or a ${nameOf(createArray(declared.dtype, 0))}`, "null"));
   const data: unknown = typeof feed === "object" && "data" in feed ? feed.data : feed;
   if (!holds(declared.dtype, data)) {
-    throw new ShapeError(expected(where, `${declared.dtype} values in a Float32Array`, nameOf(data)));
+    throw new ShapeError(
+      expected(where, `${declared.dtype} values in a ${nameOf(createArray(declared.dtype, 0))}`, nameOf(data)),
+    );
   }
   if (!ArrayBuffer.isView(feed)) {
     if (!dtypes.includes(feed.dtype)) {

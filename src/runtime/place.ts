@@ -1,5 +1,5 @@
 import { arrayFromBytes, bytesPerElement } from "../dtype.js";
-import { expected, FormatError, UnsupportedError } from "../errors.js";
+import { expected, FormatError } from "../errors.js";
 import { halfToFloat, matrixOf } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
 import { bytesAt, type Engine, floatsAt, place, put } from "../kernels/engine.js";
@@ -18,10 +18,10 @@ const faults = [
 
 /** Puts a weight into the session's memory as it is stored; coded weights are decoded there by the wasm decoders. */
 export function placeWeight(engine: Engine, name: string, weight: Weight): PlacedWeight {
-  return weight.kind === "coded" ? placeCoded(engine, name, weight) : placePlain(engine, name, weight);
+  return weight.kind === "coded" ? placeCoded(engine, name, weight) : placePlain(engine, weight);
 }
 
-function placePlain(engine: Engine, name: string, weight: PlainWeight): PlacedWeight {
+function placePlain(engine: Engine, weight: PlainWeight): PlacedWeight {
   const { shape } = weight;
   const { rows, cols } = matrixOf(shape);
   switch (weight.kind) {
@@ -32,8 +32,10 @@ function placePlain(engine: Engine, name: string, weight: PlainWeight): PlacedWe
         for (let i = 0; i < floats.length; i++) floats[i] = halfToFloat(weight.data[i] as number);
         return { kind: "dense", shape, rows, cols, values };
       }
-      if (weight.dtype !== "float32") {
-        throw new UnsupportedError(expected(`weight ${name}`, "float32 or float16 values", weight.dtype));
+      // Every other floating-point number is a float32 in memory.
+      if (weight.dtype === "float64") {
+        const values = place(engine, Float32Array.from(weight.data as Float64Array));
+        return { kind: "dense", shape, rows, cols, values };
       }
       return { kind: "dense", shape, rows, cols, values: place(engine, weight.data) };
     case "masked": {
@@ -132,7 +134,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
       }
       if (storage.dtype === "float32") return { kind: "dense", shape, rows, cols, values: data };
       const stored = arrayFromBytes(storage.dtype, bytesAt(engine, data, size * width));
-      return placePlain(engine, name, { kind: "dense", shape, dtype: storage.dtype, data: stored });
+      return placePlain(engine, { kind: "dense", shape, dtype: storage.dtype, data: stored });
     }
     case "int8": {
       const q = arena.alloc(size);

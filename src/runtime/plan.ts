@@ -1,10 +1,11 @@
+import { inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
-import type { Engine } from "../kernels/engine.js";
-import type { Launch, PlacedWeight, Site, Slot, Slots } from "../ops/op.js";
+import { type Engine, place, put } from "../kernels/engine.js";
+import { bytesOf, type Info, type Launch, type PlacedWeight, type Site, type Slot, type Slots } from "../ops/op.js";
 import { operatorOf } from "../ops/registry.js";
-import { inferShapes } from "../passes/infer.js";
+import { inferInfos, type Knowledge } from "../passes/infer.js";
 import { sizeOf } from "../tensor.js";
 import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
 import { placeWeight } from "./place.js";
@@ -17,6 +18,13 @@ export interface Lowered {
   readonly constants: readonly number[];
 }
 
+/** A network with its weights in memory. */
+export interface LoweredGraph {
+  readonly nodes: ReadonlyMap<GraphNode, Lowered>;
+  /** Address of the elements of a weight. */
+  elements(name: string): number;
+}
+
 /** One way through the network for one set of input shapes. */
 export interface Plan {
   /** Inputs, outputs and everything between: where each value lives. */
@@ -24,10 +32,9 @@ export interface Plan {
   readonly launches: readonly { readonly node: GraphNode; readonly launch: Launch }[];
   readonly scratch: number;
   readonly memory: MemoryPlan;
+  /** Values that were known at planning and are read at run time: they go to their places whenever the plan becomes the current one. */
+  readonly constants: readonly { readonly pointer: number; readonly data: TypedArray }[];
 }
-
-/** Operators whose output may take the place of their first input. */
-const inPlace = new Set(["Relu", "Softmax", "Flatten", "Identity", "BatchNormalization"]);
 
 /**
  * Places every weight and lowers every node, once for a session.
@@ -38,7 +45,7 @@ export function lowerGraph(
   graph: Graph,
   exact: boolean,
   live: ReadonlyMap<string, PlacedWeight> = new Map(),
-): Lowered[] {
+): LoweredGraph {
   const placed = new Map<string, PlacedWeight>(live);
   const dense = new Map<string, number>();
   const weightOf = (name: string): PlacedWeight | undefined => {
@@ -46,7 +53,11 @@ export function lowerGraph(
     if (!placed.has(name) && weight) placed.set(name, placeWeight(engine, name, weight));
     return placed.get(name);
   };
-  return graph.nodes.map((node) => {
+  const elements = (name: string, node?: GraphNode) => {
+    if (!dense.has(name)) dense.set(name, denseValues(engine, name, weightOf(name), node));
+    return dense.get(name)!;
+  };
+  const lower = (node: GraphNode): Lowered => {
     const op = operatorOf(node);
     op.attrs(node);
     const taken = new Set<number>();
@@ -56,14 +67,16 @@ export function lowerGraph(
       kernels: engine.kernels,
       weight(i) {
         taken.add(i);
-        return node.inputs[i] ? weightOf(node.inputs[i]) : undefined;
+        if (!node.inputs[i]) return undefined;
+        checkFloats(graph, node, node.inputs[i]);
+        return weightOf(node.inputs[i]);
       },
       dense(i) {
         taken.add(i);
         const name = node.inputs[i];
         if (!name) return 0;
-        if (!dense.has(name)) dense.set(name, denseValues(engine, node, name, weightOf(name)));
-        return dense.get(name)!;
+        checkFloats(graph, node, name);
+        return elements(name, node);
       },
       alloc: (bytes) => engine.arena.alloc(bytes),
       temporary(bytes, use) {
@@ -75,14 +88,26 @@ export function lowerGraph(
     };
     const bind = op.lower(site);
     const constant = (name: string, i: number) => !taken.has(i) && graph.weights.has(name) && !live.has(name);
-    return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? site.dense(i) : 0)) };
-  });
+    return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? elements(name, node) : 0)) };
+  };
+  return { nodes: new Map(graph.nodes.map((node) => [node, lower(node)])), elements };
+}
+
+/** What an operator takes as a weight are floating-point numbers. */
+function checkFloats(graph: Graph, node: GraphNode, name: string): void {
+  const weight = graph.weights.get(name);
+  const stored = weight?.kind === "coded" ? weight.storage : weight;
+  if (stored?.kind === "dense" && !isFloat(stored.dtype)) {
+    throw new UnsupportedError(
+      expected(`node ${node.name} (${node.op})`, `floating-point values in ${name}`, stored.dtype),
+    );
+  }
 }
 
 /** Address of a weight's values as dense f32, rebuilt where they are stored otherwise. */
-function denseValues(engine: Engine, node: GraphNode, name: string, weight: PlacedWeight | undefined): number {
+function denseValues(engine: Engine, name: string, weight: PlacedWeight | undefined, node?: GraphNode): number {
   if (!weight)
-    throw new UnsupportedError(expected(`node ${node.name} (${node.op})`, `a weight "${name}"`, "a computed value"));
+    throw new UnsupportedError(expected(`node ${node?.name} (${node?.op})`, `a weight "${name}"`, "a computed value"));
   if (weight.kind === "dense" || weight.kind === "live") return weight.values;
   const { kernels, arena } = engine;
   const { rows, cols } = weight;
@@ -103,7 +128,7 @@ function denseValues(engine: Engine, node: GraphNode, name: string, weight: Plac
       const columns = arena.alloc(4 * n * d);
       kernels.codebook_rows_i8(n, d, k, rowPtr, col, codes, codeScale, codebook, columns, codebookScale);
       if (weight.layout === "rows") kernels.transpose_f32(n, d, columns, y);
-      else kernels.copy_f32(rows * cols, columns, y);
+      else kernels.copy_bytes(4 * rows * cols, columns, y);
       arena.release(mark);
       return y;
     }
@@ -112,43 +137,91 @@ function denseValues(engine: Engine, node: GraphNode, name: string, weight: Plac
 
 /**
  * Gives every value an address in one block that begins at the arena's top, and binds every node to it.
- * `keep`: every value stays until the end of the run (training reads them backwards), `extra` bytes follow the block.
+ * `keep`: every value stays until the end of the run (training reads them backwards).
  */
 export function bindPlan(
   engine: Engine,
   graph: Graph,
-  lowered: readonly Lowered[],
-  inputs: ReadonlyMap<string, readonly number[]>,
+  lowered: LoweredGraph,
+  inputs: ReadonlyMap<string, Info>,
   options: { live?: ReadonlyMap<string, PlacedWeight>; keep?: boolean } = {},
 ): Plan {
-  const shapes = inferShapes(graph, inputs);
-  const { names, lifetimes, home } = lifetimesOf(graph, shapes, options.keep ?? false);
+  const { live = new Map<string, PlacedWeight>(), keep = false } = options;
+  const infos = inferInfos(graph, inputs, knowledgeOf(engine, graph, lowered, live));
+  const computed = (name: string) => name !== "" && !graph.weights.has(name) && infos.get(name)!.known === undefined;
+  const nodes = graph.nodes.filter((node) => node.outputs.some(computed));
+  const { names, lifetimes, home } = lifetimesOf({ ...graph, nodes }, infos, keep);
   const memory = planMemory(lifetimes);
   const base = engine.arena.alloc(memory.bytes);
   const slots = new Map<string, Slot>();
-  for (const name of names)
-    slots.set(name, { pointer: base + memory.offsets[home.get(name)!], shape: shapes.get(name)! });
+  for (const name of names) slots.set(name, { ...infos.get(name)!, pointer: base + memory.offsets[home.get(name)!] });
+  const constants: { pointer: number; data: TypedArray }[] = [];
   const slotOf = (name: string): Slot | undefined => {
     if (name === "") return undefined;
-    const weight = options.live?.get(name);
-    if (weight?.kind === "live") return { pointer: weight.values, shape: weight.shape };
-    return slots.get(name) ?? { pointer: 0, shape: shapes.get(name)! };
+    const weight = live.get(name);
+    if (weight?.kind === "live") return { pointer: weight.values, shape: weight.shape, dtype: "float32" };
+    const info = infos.get(name)!;
+    if (!slots.has(name) && info.known && !graph.weights.has(name)) {
+      const pointer = engine.arena.alloc(info.known.byteLength);
+      constants.push({ pointer, data: info.known });
+      slots.set(name, { ...info, pointer });
+    }
+    return slots.get(name) ?? { ...info, pointer: 0 };
   };
   let most = 0;
-  const launches = lowered.map(({ node, bind, constants }) => {
+  const launches = nodes.map((node) => {
+    const { bind, constants: addresses } = lowered.nodes.get(node)!;
     const inputs = node.inputs.map((name, i) => {
       const slot = slotOf(name);
-      return slot && constants[i] ? { ...slot, pointer: constants[i] } : slot;
+      return slot && addresses[i] ? { ...slot, pointer: addresses[i] } : slot;
     });
     const launch = bind({ inputs, outputs: node.outputs.map((name) => slotOf(name)!) });
     most = Math.max(most, launch.scratch);
     return { node, launch };
   });
-  return { slots, launches, scratch: engine.arena.alloc(most), memory };
+  for (const { name } of graph.outputs) slotOf(name);
+  return { slots, launches, scratch: engine.arena.alloc(most), memory, constants };
+}
+
+/** Runs what is known through the kernels, in memory that is given back. */
+function knowledgeOf(
+  engine: Engine,
+  graph: Graph,
+  lowered: LoweredGraph,
+  live: ReadonlyMap<string, PlacedWeight>,
+): Knowledge {
+  const { arena, kernels } = engine;
+  const read = ({ dtype, shape }: Info, pointer: number) =>
+    viewOf(inMemory(dtype), kernels.memory.buffer, pointer, sizeOf(shape)).slice() as TypedArray;
+  return {
+    elements(name) {
+      const weight = graph.weights.get(name)!;
+      const stored = weight.kind === "coded" ? weight.storage : weight;
+      if (live.has(name) || stored.kind !== "dense") return undefined;
+      return read({ dtype: stored.dtype, shape: weight.shape }, lowered.elements(name));
+    },
+    evaluate(node, inputs, outputs) {
+      const mark = arena.mark();
+      try {
+        const { bind, constants } = lowered.nodes.get(node)!;
+        const given = inputs.map((info, i): Slot | undefined => {
+          if (!info) return undefined;
+          if (constants[i] || graph.weights.has(node.inputs[i])) return { ...info, pointer: constants[i] };
+          return { ...info, pointer: place(engine, info.known!) };
+        });
+        const made = outputs.map((info): Slot => ({ ...info, pointer: arena.alloc(bytesOf(info)) }));
+        const launch = bind({ inputs: given, outputs: made });
+        launch.run(arena.alloc(launch.scratch));
+        return made.map((slot) => read(slot, slot.pointer));
+      } finally {
+        arena.release(mark);
+      }
+    },
+  };
 }
 
 /** When each value is made and last used; values that share a place share a lifetime. */
-function lifetimesOf(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>, keep: boolean) {
+function lifetimesOf(graph: Graph, infos: ReadonlyMap<string, Info>, keep: boolean) {
   const end = graph.nodes.length;
   const lastUse = new Map<string, number>();
   for (const [step, node] of graph.nodes.entries()) for (const name of node.inputs) lastUse.set(name, step);
@@ -157,25 +230,32 @@ function lifetimesOf(graph: Graph, shapes: ReadonlyMap<string, readonly number[]
   const names: string[] = [];
   const home = new Map<string, number>();
   const lifetimes: { bytes: number; first: number; last: number }[] = [];
+  const bytes = (name: string) => bytesOf(infos.get(name)!);
   const settle = (name: string, first: number) => {
     names.push(name);
     home.set(name, lifetimes.length);
-    lifetimes.push({ bytes: 4 * sizeOf(shapes.get(name)!), first, last: keep ? end : (lastUse.get(name) ?? first) });
+    lifetimes.push({ bytes: bytes(name), first, last: keep ? end : (lastUse.get(name) ?? first) });
   };
   for (const { name } of graph.inputs) settle(name, 0);
   for (const [step, node] of graph.nodes.entries()) {
-    const source = node.inputs[0];
+    const [source] = node.inputs;
+    const [result] = node.outputs;
     const place = home.get(source);
     const dies = !keep && place !== undefined && lifetimes[place].last === step;
-    if (dies && inPlace.has(node.op) && node.outputs.length === 1) {
-      names.push(node.outputs[0]);
-      home.set(node.outputs[0], place);
-      lifetimes[place].last = lastUse.get(node.outputs[0]) ?? step;
+    if (dies && operatorOf(node).inPlace && node.outputs.length === 1 && bytes(source) === bytes(result)) {
+      names.push(result);
+      home.set(result, place);
+      lifetimes[place].last = lastUse.get(result) ?? step;
       continue;
     }
-    for (const name of node.outputs) settle(name, step);
+    for (const name of node.outputs) if (name !== "") settle(name, step);
   }
   return { names, home, lifetimes: lifetimes as readonly Lifetime[] };
+}
+
+/** Makes a plan the current one: its constants go to their places, which other plans use as well. */
+export function enterPlan(engine: Engine, plan: Plan): void {
+  for (const { pointer, data } of plan.constants) put(engine, pointer, data);
 }
 
 /** Runs every node in turn. */

@@ -1,12 +1,16 @@
+import type { TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
-import { createEngine, type Engine, floatsAt } from "../kernels/engine.js";
+import { producers } from "../graph/order.js";
+import { createEngine, type Engine } from "../kernels/engine.js";
+import type { Info } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
-import { bindShape } from "../passes/infer.js";
-import { nameOf, sameShape, sizeOf, type Tensor } from "../tensor.js";
+import { bindShape, DependsOnValue } from "../passes/infer.js";
+import { nameOf, sameShape, type Tensor } from "../tensor.js";
 import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
-import { bindPlan, type Lowered, lowerGraph, type Plan, runPlan } from "./plan.js";
+import { bindPlan, enterPlan, type LoweredGraph, lowerGraph, type Plan, runPlan } from "./plan.js";
+import { convertIn, convertOut, elementsAt, knownOf } from "./transfer.js";
 
 export interface SessionOptions {
   /** The session's memory never passes this; OutOfMemoryError otherwise. Default: what wasm32 addresses (4 GiB). */
@@ -26,9 +30,11 @@ export class Model {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly #graph: Graph;
-  readonly #plans: { shapes: ReadonlyMap<string, readonly number[]>; plan: Plan }[] = [];
+  readonly #plans: { infos: ReadonlyMap<string, Info>; plan: Plan }[] = [];
+  /** Inputs whose elements shapes depend on: a plan holds for their elements only. */
+  readonly #pinned = new Set<string>();
   #engine: Engine | undefined;
-  #lowered: readonly Lowered[];
+  #lowered: LoweredGraph | undefined;
   /** Where the activation block begins: every plan uses the same block. */
   readonly #base: number;
   #current: Plan | undefined;
@@ -36,9 +42,6 @@ export class Model {
   /** @throws OutOfMemoryError, UnsupportedError, FormatError */
   constructor(graph: Graph, module: WebAssembly.Module, options: SessionOptions = {}) {
     checkGraph(graph);
-    for (const { name, dtype } of [...graph.inputs, ...graph.outputs]) {
-      if (dtype !== "float32") throw new UnsupportedError(expected(`value ${name}`, "float32", dtype));
-    }
     for (const { name } of graph.outputs) {
       if (graph.weights.has(name))
         throw new UnsupportedError(expected(`output ${name}`, "a computed value", "a weight"));
@@ -52,11 +55,11 @@ export class Model {
   }
 
   /**
-   * Runs the network. Each input is a tensor, or a bare Float32Array where at most one dimension is open; an input left out keeps
-   * what was written until the shapes change. Outputs are fresh copies.
+   * Runs the network. Each input is a tensor, or a bare array of its elements where at most one dimension is open; an input left
+   * out keeps what was written until the shapes change. Outputs are fresh copies, float32 unless the network says otherwise.
    * @throws TypeError for an unknown input or one that is no tensor, ShapeError for a dtype or shape that does not fit, OutOfMemoryError
    */
-  run(feeds: Feeds = {}): Record<string, Tensor & { readonly data: Float32Array }> {
+  run<T extends TypedArray = Float32Array>(feeds: Feeds = {}): Record<string, Tensor & { readonly data: T }> {
     const engine = this.#live();
     if (typeof feeds !== "object" || feeds === null) {
       throw new TypeError(expected("run", "inputs by name", nameOf(feeds)));
@@ -71,14 +74,14 @@ export class Model {
       const feed = feeds[name];
       if (feed === undefined) continue;
       const slot = plan.slots.get(name)!;
-      const data = valuesOf(feed);
-      floatsAt(engine, slot.pointer, data.length).set(data as Float32Array);
+      convertIn(slot.dtype, valuesOf(feed), elementsAt(engine, slot));
     }
     runPlan(plan);
-    const results: Record<string, Tensor & { readonly data: Float32Array }> = {};
-    for (const { name } of this.outputs) {
-      const { pointer, shape } = plan.slots.get(name)!;
-      results[name] = { dtype: "float32", shape: [...shape], data: floatsAt(engine, pointer, sizeOf(shape)).slice() };
+    const results: Record<string, Tensor & { readonly data: T }> = {};
+    for (const { name, dtype } of this.outputs) {
+      const slot = plan.slots.get(name)!;
+      const data = convertOut(dtype, elementsAt(engine, slot)) as T;
+      results[name] = { dtype, shape: [...slot.shape], data };
     }
     return results;
   }
@@ -89,7 +92,7 @@ export class Model {
    * until the shapes change.
    * @throws TypeError for an unknown input, ShapeError for a shape that does not fit, OutOfMemoryError
    */
-  input(name: string, shape?: readonly number[]): Float32Array {
+  input<T extends TypedArray = Float32Array>(name: string, shape?: readonly number[]): T {
     const engine = this.#live();
     const declared = this.inputs.find((input) => input.name === name);
     if (!declared) throw new TypeError(expected("input", `one of ${this.inputs.map((i) => i.name).join(", ")}`, name));
@@ -100,14 +103,14 @@ export class Model {
     checkShape(`input ${name}`, fixed);
     const sizes = new Map<string, number>();
     bindShape(`input ${name}`, declared, fixed, sizes);
-    const shapes = new Map<string, readonly number[]>();
+    const infos = new Map<string, Info>();
     for (const input of this.inputs) {
       const known = this.#current?.slots.get(input.name)?.shape;
       const sizeAt = (dim: Dim, i: number) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? known?.[i] ?? 1));
-      shapes.set(input.name, input.shape.map(sizeAt));
+      infos.set(input.name, { dtype: input.dtype, shape: input.shape.map(sizeAt) });
     }
-    const slot = this.#planAt(shapes).slots.get(name)!;
-    return floatsAt(engine, slot.pointer, sizeOf(slot.shape));
+    const slot = this.#planAt(infos, {}).slots.get(name)!;
+    return elementsAt(engine, slot) as T;
   }
 
   /** Bytes of the session's memory: weights, activations and scratch. */
@@ -120,7 +123,7 @@ export class Model {
     this.#engine = undefined;
     this.#current = undefined;
     this.#plans.length = 0;
-    this.#lowered = [];
+    this.#lowered = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -134,33 +137,77 @@ export class Model {
 
   #planFor(feeds: Feeds): Plan {
     const current = this.#current;
-    if (current && this.inputs.every(({ name }) => fitsSlot(feeds[name], current.slots.get(name)!.shape)))
-      return current;
-    const shapes = new Map<string, readonly number[]>();
-    for (const declared of this.inputs) {
-      const feed = feeds[declared.name];
-      const shape = feed !== undefined ? shapeOfFeed(declared, feed) : current?.slots.get(declared.name)?.shape;
-      if (!shape) throw new TypeError(expected("run", `input ${declared.name}`, "none"));
-      shapes.set(declared.name, shape);
+    if (current && this.inputs.every(({ name }) => fitsSlot(feeds[name], current.slots.get(name)!))) {
+      if (this.#pinned.size === 0) return current;
     }
+    const infos = new Map<string, Info>();
     const sizes = new Map<string, number>();
-    for (const declared of this.inputs)
-      bindShape(`input ${declared.name}`, declared, shapes.get(declared.name)!, sizes);
-    return this.#planAt(shapes);
+    for (const declared of this.inputs) {
+      const { name, dtype } = declared;
+      const feed = feeds[name];
+      const shape = feed !== undefined ? shapeOfFeed(declared, feed) : current?.slots.get(name)?.shape;
+      if (!shape) throw new TypeError(expected("run", `input ${name}`, "none"));
+      // A copy: a shape belongs to the caller, who may change it.
+      infos.set(name, { dtype, shape: [...shape] });
+      bindShape(`input ${name}`, declared, shape, sizes);
+    }
+    return this.#planAt(infos, feeds);
   }
 
-  #planAt(given: ReadonlyMap<string, readonly number[]>): Plan {
-    const known = this.#plans.find((entry) =>
-      [...given].every(([name, shape]) => sameShape(shape, entry.shapes.get(name)!)),
-    );
-    if (known) return (this.#current = known.plan);
-    // Copies: a shape belongs to the caller, who may change it.
-    const shapes = new Map([...given].map(([name, shape]) => [name, [...shape]]));
-    const { arena } = this.#live();
-    arena.release(this.#base);
-    const plan = bindPlan(this.#live(), this.#graph, this.#lowered, shapes);
-    if (this.#plans.length === mostPlans) this.#plans.shift();
-    this.#plans.push({ shapes, plan });
-    return (this.#current = plan);
+  #planAt(given: ReadonlyMap<string, Info>, feeds: Feeds): Plan {
+    const engine = this.#live();
+    for (;;) {
+      const infos = new Map(
+        [...given].map(([name, info]) => [name, this.#pinned.has(name) ? this.#pin(name, info, feeds) : info]),
+      );
+      const known = this.#plans.find((entry) => [...infos].every(([name, info]) => same(info, entry.infos.get(name)!)));
+      if (known) {
+        if (known.plan !== this.#current) enterPlan(engine, known.plan);
+        return (this.#current = known.plan);
+      }
+      engine.arena.release(this.#base);
+      try {
+        const plan = bindPlan(engine, this.#graph, this.#lowered!, infos);
+        if (this.#plans.length === mostPlans) this.#plans.shift();
+        this.#plans.push({ infos, plan });
+        enterPlan(engine, plan);
+        return (this.#current = plan);
+      } catch (error) {
+        if (!(error instanceof DependsOnValue) || !this.#pinRootsOf(error.value)) throw error;
+      }
+    }
   }
+
+  /** What is known of an input that shapes depend on: its elements too. */
+  #pin(name: string, info: Info, feeds: Feeds): Info {
+    const feed = feeds[name];
+    const current = this.#current?.slots.get(name);
+    if (feed !== undefined) return { ...info, known: knownOf(info.dtype, valuesOf(feed)) };
+    if (current?.known) return { ...info, known: current.known };
+    throw new TypeError(expected("run", `input ${name}, which shapes depend on`, "none"));
+  }
+
+  /** Pins the inputs that a value is made of; whether there were any that were not pinned yet. */
+  #pinRootsOf(value: string): boolean {
+    const made = producers(this.#graph);
+    const before = this.#pinned.size;
+    const seen = new Set<string>();
+    const queue = [value];
+    for (const name of queue) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      if (this.inputs.some((input) => input.name === name)) this.#pinned.add(name);
+      queue.push(...(made.get(name)?.inputs ?? []));
+    }
+    return this.#pinned.size > before;
+  }
+}
+
+function same(a: Info, b: Info): boolean {
+  if (!sameShape(a.shape, b.shape)) return false;
+  const { known } = b;
+  return (
+    a.known === known ||
+    (a.known !== undefined && known !== undefined && a.known.every((x, i) => Object.is(x, known[i])))
+  );
 }

@@ -39,7 +39,9 @@ export function createBackward(
   const slotOf = (name: string): Slot | undefined => {
     if (name === "") return undefined;
     const parameter = parameters.get(name);
-    return parameter ? { pointer: parameter.live.values, shape: parameter.live.shape } : plan.slots.get(name);
+    return parameter
+      ? { pointer: parameter.live.values, shape: parameter.live.shape, dtype: "float32" }
+      : plan.slots.get(name);
   };
   const launches: Launch[] = [];
   for (const node of [...graph.nodes].reverse()) {

@@ -8,7 +8,7 @@ import type { FullKernels } from "../kernels/abi.js";
 import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
-import { bindPlan, lowerGraph, runPlan } from "../runtime/plan.js";
+import { bindPlan, enterPlan, lowerGraph, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
@@ -119,7 +119,9 @@ class Training {
     }
     this.#shapes = new Map(graph.inputs.map(({ name }) => [name, inputOf(first, name).shape]));
     const lowered = lowerGraph(engine, graph, false, live);
-    this.#plan = bindPlan(engine, graph, lowered, this.#shapes, { live, keep: true });
+    const infos = new Map(graph.inputs.map(({ name, dtype }) => [name, { dtype, shape: this.#shapes.get(name)! }]));
+    this.#plan = bindPlan(engine, graph, lowered, infos, { live, keep: true });
+    enterPlan(engine, this.#plan);
     this.#backward = createBackward(engine, graph, this.#plan, this.#parameters);
     const output = graph.outputs[0];
     const gradient = this.#backward.outputs.get(output.name);

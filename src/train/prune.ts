@@ -76,7 +76,7 @@ export function createPruner(
       } else {
         let at = gathered;
         for (const { size, values } of parameters) {
-          kernels.copy_f32(size, values, at);
+          kernels.copy_bytes(4 * size, values, at);
           at += 4 * size;
         }
         projectGroup(parameters, gathered, total, sparsity);

@@ -108,6 +108,11 @@ describe("refused", () => {
     ["two dimensions", {}, [2, 9], [3, 2]],
     ["five dimensions", {}, [1, 2, 9, 9, 9], [3, 2, 3, 3, 3]],
   ] as [string, Record<string, Attribute>, number[], number[]][])("%s", (_, attributes, x, w) => {
-    expect(() => conv.infer(node(attributes), [x, w])).toThrow(/c[ .]/);
+    expect(() =>
+      conv.infer(
+        node(attributes),
+        [x, w].map((shape) => ({ dtype: "float32", shape })),
+      ),
+    ).toThrow(/c[ .]/);
   });
 });

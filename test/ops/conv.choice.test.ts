@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Attribute, GraphNode } from "../../src/graph/graph.js";
 import type { RunKernels } from "../../src/kernels/abi.js";
 import { conv, depthwiseUntil, sparseFromWinograd, winogradFrom } from "../../src/ops/conv.js";
-import type { PlacedWeight } from "../../src/ops/op.js";
+import type { PlacedWeight, Slot } from "../../src/ops/op.js";
 
 interface Choice {
   readonly shape: readonly number[];
@@ -15,6 +15,10 @@ interface Choice {
   readonly exact?: boolean;
   /** Sides of the output. */
   readonly out?: readonly number[];
+}
+
+function slot(shape: readonly number[]): Slot {
+  return { pointer: 0, dtype: "float32", shape };
 }
 
 /** Names of the kernels that a run calls, without those that pack. */
@@ -54,8 +58,8 @@ function chosen({ shape, attributes = {}, sparsity, int8, live, exact = false, o
   const group = (attributes.group as number | undefined) ?? 1;
   const image = [2, shape[1] * group, ...out.map((side) => side + 2)];
   const launch = bind({
-    inputs: [{ pointer: 0, shape: image }, live ? { pointer: 0, shape } : undefined],
-    outputs: [{ pointer: 0, shape: [2, shape[0], ...out] }],
+    inputs: [slot(image), live ? slot(shape) : undefined],
+    outputs: [slot([2, shape[0], ...out])],
   });
   running = true;
   launch.run(0);

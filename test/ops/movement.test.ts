@@ -17,13 +17,13 @@ describe.each(builds())("$name", ({ kernels }) => {
     }
   });
 
-  test("copy_f32 copies bits, overlapping too", () => {
+  test("copy_bytes copies bits, overlapping too", () => {
     for (const n of sizes) {
       const x = salted(normals(n + 3, n));
       const memory = new Guarded(kernels);
       const [y, px] = [memory.room(4 * n), memory.place(x)];
-      kernels.copy_f32(n, px, y);
-      kernels.copy_f32(n, px, px + 12);
+      kernels.copy_bytes(4 * n, px, y);
+      kernels.copy_bytes(4 * n, px, px + 12);
       memory.check();
       expectSame(memory.read(Float32Array, y, n), x.subarray(0, n));
       expectSame(memory.read(Float32Array, px + 12, n), x.subarray(0, n));

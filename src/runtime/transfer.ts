@@ -1,0 +1,32 @@
+import { createArray, type DType, inMemory, type TypedArray, viewOf } from "../dtype.js";
+import { floatToHalf, halfToFloat } from "../graph/storage.js";
+import type { Engine } from "../kernels/engine.js";
+import type { Slot } from "../ops/op.js";
+import { sizeOf } from "../tensor.js";
+
+/** The elements of a slot as they stand in memory: a view, valid until the memory grows. */
+export function elementsAt(engine: Engine, { pointer, dtype, shape }: Slot): TypedArray {
+  return viewOf(inMemory(dtype), engine.kernels.memory.buffer, pointer, sizeOf(shape));
+}
+
+/** Elements of `dtype` from outside, into an array of the kind that stands in memory. */
+export function convertIn(dtype: DType, data: TypedArray, to: TypedArray): void {
+  if (dtype === "float16") for (let i = 0; i < to.length; i++) to[i] = halfToFloat(data[i] as number);
+  else (to as Float32Array).set(data as Float32Array);
+}
+
+/** A fresh array of what a caller gets: the elements of `dtype`, of what stands in memory. */
+export function convertOut(dtype: DType, stored: TypedArray): TypedArray {
+  if (inMemory(dtype) === dtype) return stored.slice() as TypedArray;
+  const data = createArray(dtype, stored.length);
+  if (dtype === "float16") for (let i = 0; i < data.length; i++) data[i] = floatToHalf(stored[i] as number);
+  else (data as Float64Array).set(stored as Float32Array);
+  return data;
+}
+
+/** The elements of `dtype` as they would stand in memory. */
+export function knownOf(dtype: DType, data: TypedArray): TypedArray {
+  const stored = createArray(inMemory(dtype), data.length);
+  convertIn(dtype, data, stored);
+  return stored;
+}
