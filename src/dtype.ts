@@ -11,7 +11,10 @@ export type DType =
   | "uint32"
   | "int64"
   | "uint64"
-  | "bool";
+  | "bool"
+  | "bfloat16"
+  | "int4"
+  | "uint4";
 
 export type TypedArray =
   | Float32Array
@@ -31,7 +34,10 @@ type ArrayConstructor = {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): TypedArray;
 };
 
-/** Array that holds each element type. float16 is kept as its bits, because Node 20 has no Float16Array. */
+/**
+ * Array that holds each element type. float16 and bfloat16 are kept as their bits, because Node 20 has no Float16Array; a
+ * 4-bit integer takes a whole element.
+ */
 const arrays: Record<DType, ArrayConstructor> = {
   float32: Float32Array,
   float16: Uint16Array,
@@ -45,17 +51,20 @@ const arrays: Record<DType, ArrayConstructor> = {
   int64: BigInt64Array,
   uint64: BigUint64Array,
   bool: Uint8Array,
+  bfloat16: Uint16Array,
+  int4: Int8Array,
+  uint4: Uint8Array,
 };
 
 export const dtypes = Object.keys(arrays) as readonly DType[];
 
-/** Bytes of one element. */
+/** Bytes of one element, as it is held here. */
 export function bytesPerElement(dtype: DType): number {
   return arrays[dtype].BYTES_PER_ELEMENT;
 }
 
 /** Whether the elements are floating-point numbers. */
-export function isFloat(dtype: DType): boolean {
+export function isFloat(dtype: DType): dtype is "float32" | "float16" | "bfloat16" | "float64" {
   return dtype.includes("float");
 }
 

@@ -109,6 +109,9 @@ describe("dtypes", () => {
     int64: 8,
     uint64: 8,
     bool: 1,
+    bfloat16: 2,
+    int4: 1,
+    uint4: 1,
   };
 
   test("are these, with these sizes", () => {

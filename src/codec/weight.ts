@@ -14,7 +14,7 @@ import { sizeOf } from "../tensor.js";
 import { bytes, plainBytes } from "./bytes.js";
 import { checkStorage, matrix } from "./check.js";
 import { type Factors, factored } from "./factored.js";
-import { describeFault, Fault } from "./fault.js";
+import { describeFault, Fault, fault } from "./fault.js";
 import { int8 } from "./int8.js";
 import { type Coder, Decoder, Encoder } from "./range-coder.js";
 import { mostCells, type Positions, sparse } from "./sparse.js";
@@ -217,6 +217,10 @@ function read(decoder: Decoder, shape: readonly number[], storage: CodedStorage)
       const { dtype } = storage;
       const data = createArray(dtype, sizeOf(shape));
       bytes(decoder, data.length, bytesPerElement(dtype), bytesOf(data), dtype.startsWith("float"));
+      // The coder knows one exponent for each width; this is the other one of two bytes.
+      if (dtype === "bfloat16" && (data as Uint16Array).some((bits) => (bits & 0x7f80) === 0x7f80)) {
+        throw new Fault(fault.value);
+      }
       return { kind: "dense", shape, dtype, data };
     }
     case "sparse": {

@@ -4,7 +4,7 @@ import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount, withWeights } from "../graph/graph.js";
-import type { PlainWeight, Weight } from "../graph/weight.js";
+import { isReal, type PlainWeight, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
 import { createEngine } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
@@ -139,7 +139,7 @@ function decoded(graph: Graph): Graph {
 }
 
 function isFloat(weight: PlainWeight): boolean {
-  return weight.kind !== "dense" || weight.dtype === "float32" || weight.dtype === "float16";
+  return weight.kind !== "dense" || isReal(weight.dtype);
 }
 
 /** The graph with its weights, in their order, stored as chosen. */

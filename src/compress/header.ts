@@ -1,4 +1,14 @@
-import type { Attribute, Dim, Graph, GraphNode } from "../graph/graph.js";
+import {
+  type Attribute,
+  type Body,
+  type BodyValue,
+  type Dim,
+  type Graph,
+  type GraphNode,
+  isBody,
+  isTensor,
+} from "../graph/graph.js";
+import { byteLength } from "../graph/storage.js";
 import type { Weight } from "../graph/weight.js";
 import { sizeOf } from "../tensor.js";
 
@@ -26,18 +36,36 @@ export function headerBound(graph: Graph): number {
   };
   const values = graph.inputs.length + graph.weights.size + sum(graph.nodes, ({ outputs }) => outputs.length);
   const reference = 2 * gamma(values);
-  const shape = (dims: readonly Dim[]) =>
+  const shape = (dims: readonly Dim[] = ["..."]) =>
     gamma(dims.length) + sum(dims, (dim) => 1 + (typeof dim === "string" ? text(dim) : gamma(dim)));
   const attributes = (given: GraphNode["attributes"]) =>
-    sum(Object.entries(given), ([name, value]) => text(name) + 8 + attribute(value, text));
+    sum(Object.entries(given), ([name, value]) => text(name) + 8 + attribute(value));
+  const attribute = (value: Attribute): number => {
+    if (typeof value === "string") return text(value);
+    if (typeof value === "number") return number(value);
+    if (isTensor(value)) return 8 + shape(value.shape) + coded(value.data.byteLength);
+    if (isBody(value)) return body(value);
+    return gamma(value.length) + sum<string | number>(value, (x) => (typeof x === "string" ? text(x) : number(x)));
+  };
+  const body = ({ name, inputs, outputs, nodes, weights }: Body): number =>
+    text(name) +
+    sum<BodyValue>([...inputs, ...outputs], (value) => text(value.name) + 9 + shape(value.shape)) +
+    sum(
+      [...weights],
+      ([key, weight]) => text(key) + shape(weight.shape) + storage(weight) + coded(byteLength(weight)),
+    ) +
+    sum(nodes, (inner) => node(inner) + sum(inner.inputs, text)) +
+    4 * gamma(inputs.length + outputs.length + nodes.length + weights.size);
   const last = new Map<string, string>();
-  const node = ({ name, op, inputs, outputs, attributes: given }: GraphNode) => {
-    const said = JSON.stringify(given);
-    const same = last.get(op) === said;
+  const node = ({ name, op, domain = "", inputs, outputs, attributes: given }: GraphNode): number => {
+    const said = JSON.stringify([domain, given], (_, value) =>
+      ArrayBuffer.isView(value) ? [...(value as Uint8Array)].join() : value,
+    );
+    const same = last.get(op) === said && !Object.values(given).some(isBody);
     last.set(op, said);
     const counts = gamma(inputs.length) + gamma(outputs.length) + reference * inputs.length;
     const made = sum(outputs, (output) => 1 + (output === name ? 0 : text(output)));
-    return 16 + text(op) + text(name) + counts + made + (same ? 8 : attributes(given));
+    return 16 + text(op) + 16 + text(domain) + text(name) + counts + made + (same ? 8 : attributes(given));
   };
   const bits =
     text(graph.name) +
@@ -45,6 +73,7 @@ export function headerBound(graph: Graph): number {
     sum([...graph.weights], ([name, weight]) => text(name) + shape(weight.shape) + storage(weight)) +
     sum(graph.nodes, node) +
     sum(graph.outputs, (output) => reference + 8 + shape(output.shape)) +
+    (graph.opset ? 32 + sum([...graph.opset], ([domain, version]) => text(domain) + gamma(version)) : 0) +
     5 * gamma(values);
   return frame + Math.ceil((1.25 * bits) / 8);
 }
@@ -56,12 +85,9 @@ function storage(weight: Weight): number {
   return 12 + counts * gamma(4 * sizeOf(weight.shape) + 16);
 }
 
-function attribute(value: Attribute, text: (value: string) => number): number {
-  if (typeof value === "string") return text(value);
-  if (typeof value === "number") return number(value);
-  return (
-    gamma(value.length) + sum<string | number>(value, (item) => (typeof item === "string" ? text(item) : number(item)))
-  );
+/** Bits of that many bytes that are coded as elements. */
+function coded(bytes: number): number {
+  return 64 + 9 * bytes;
 }
 
 function number(value: number): number {

@@ -31,7 +31,10 @@ const dtypeOf: ReadonlyMap<string, DType> = new Map([
   ["U8", "uint8"],
   ["BOOL", "bool"],
 ]);
-const nameOfDtype: ReadonlyMap<DType, string> = new Map([...dtypeOf].map(([name, dtype]) => [dtype, name]));
+const nameOfDtype: ReadonlyMap<DType, string> = new Map([
+  ...[...dtypeOf].map(([name, dtype]) => [dtype, name] as const),
+  ["bfloat16", "BF16"],
+]);
 
 /** Types of the format that have no place here. */
 const unsupported = new Set([
@@ -183,9 +186,9 @@ function refuse(where: string, want: string, got: string): never {
 /**
  * A safetensors file. Wider elements come first, so that all are aligned; else the order is the given one, and the same
  * tensors in the same order give the same bytes.
- * @throws ShapeError where a tensor's data does not fit its shape; RangeError for a name that is not well-formed, is
- *   taken twice, or is
- *   `__metadata__`; TypeError where what is given cannot be iterated over
+ * @throws ShapeError where a tensor's data does not fit its shape; UnsupportedError for integers of 4 bits; RangeError for
+ *   a name that is not well-formed, is taken twice, or is `__metadata__`; TypeError where what is given cannot be iterated
+ *   over
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [string, Tensor]>,
@@ -205,6 +208,9 @@ export function writeSafetensors(
   let length = 0;
   for (const [name, tensor] of order) {
     checkTensor(name, tensor);
+    if (!nameOfDtype.has(tensor.dtype)) {
+      throw new UnsupportedError(expected(name.slice(0, 80), "elements of whole bytes", tensor.dtype));
+    }
     if (begins.has(name) || name === metadataKey) throw new RangeError(expected("tensor", "a name of its own", name));
     begins.set(name, length);
     length += tensor.data.byteLength;

@@ -1,14 +1,14 @@
 import { checkStorage } from "../codec/check.js";
 import { holds } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
-import { nameOf, showShape, sizeOf } from "../tensor.js";
-import type { Graph } from "./graph.js";
-import { columnsOf, halfToFloat, matrixOf } from "./storage.js";
-import type { Weight } from "./weight.js";
+import { checkTensor, nameOf, showShape, sizeOf } from "../tensor.js";
+import { type Attribute, type Body, type Graph, isBody, isTensor, mostNesting } from "./graph.js";
+import { columnsOf, matrixOf, widen } from "./storage.js";
+import { isReal, type Weight } from "./weight.js";
 
 /**
- * Checks the structure of a graph: names are unique, every value is made before it is used, storages fit their shapes and hold
- * finite numbers. Operators are judged when the graph is planned.
+ * Checks the structure of a graph and of the bodies in it: names are unique, every value is made before it is used, storages fit
+ * their shapes and hold finite numbers. Operators are judged when the graph is planned.
  * @throws FormatError; TypeError where it is no graph at all
  */
 export function checkGraph(graph: Graph): void {
@@ -19,11 +19,26 @@ export function checkGraph(graph: Graph): void {
   if (typeof graph.weights?.get !== "function") {
     throw new TypeError(expected("graph.weights", "a Map", nameOf(graph.weights)));
   }
-  const known = new Set<string>();
+  for (const [domain, version] of graph.opset ?? []) {
+    if (!Number.isSafeInteger(version) || version < 1) {
+      throw new FormatError(expected(`opset "${domain}"`, "a version from 1", `${version}`));
+    }
+  }
+  checkNodes(graph, []);
+}
+
+/** @param around the names that each of the graphs around this one has given so far */
+function checkNodes(graph: Body, around: readonly ReadonlySet<string>[]): void {
+  if (around.length > mostNesting) {
+    throw new FormatError(expected(`graph ${graph.name}`, `nesting of at most ${mostNesting}`, "more"));
+  }
+  const own = new Set<string>();
+  const scopes = [...around, own];
+  const isKnown = (name: string) => scopes.some((names) => names.has(name));
   const add = (name: string, what: string) => {
     if (name === "") throw new FormatError(expected(what, "a name", '""'));
-    if (known.has(name)) throw new FormatError(expected(what, "a name of its own", `"${name}" twice`));
-    known.add(name);
+    if (isKnown(name)) throw new FormatError(expected(what, "a name of its own", `"${name}" twice`));
+    own.add(name);
   };
   for (const input of graph.inputs) add(input.name, "graph input");
   for (const [name, weight] of graph.weights) {
@@ -37,16 +52,30 @@ export function checkGraph(graph: Graph): void {
     }
     nodeNames.add(node.name);
     for (const input of node.inputs) {
-      if (input !== "" && !known.has(input)) {
+      if (input !== "" && !isKnown(input)) {
         throw new FormatError(expected(`node ${node.name}`, "inputs made before it", `"${input}"`));
       }
+    }
+    for (const [name, value] of Object.entries(node.attributes)) {
+      checkAttribute(`node ${node.name} attribute ${name}`, name, value);
+      if (isBody(value)) checkNodes(value, scopes);
     }
     for (const output of node.outputs) if (output !== "") add(output, `output of node ${node.name}`);
   }
   for (const output of graph.outputs) {
-    if (!known.has(output.name)) {
+    if (!isKnown(output.name)) {
       throw new FormatError(expected("graph output", "a value of the graph", `"${output.name}"`));
     }
+  }
+}
+
+function checkAttribute(where: string, name: string, value: Attribute): void {
+  if (name === "") throw new FormatError(expected(where, "a name", '""'));
+  if (!isTensor(value)) return;
+  try {
+    checkTensor(where, value);
+  } catch (error) {
+    throw new FormatError((error as Error).message);
   }
 }
 
@@ -69,7 +98,11 @@ export function checkWeight(name: string, weight: Weight): void {
         throw new FormatError(expected(where, `data of ${weight.dtype}`, nameOf(weight.data)));
       length("values", weight.data.length, size);
       if (weight.data instanceof Float32Array) finite(where, weight.data);
-      if (weight.dtype === "float16") finite(where, Float32Array.from(weight.data as Uint16Array, halfToFloat));
+      else if (isReal(weight.dtype)) {
+        const floats = new Float32Array(size);
+        widen(weight.dtype, weight.data, floats);
+        finite(where, floats);
+      }
       return;
     case "masked":
       length("values", weight.data.length, size);

@@ -3,9 +3,15 @@ export { checkGraph } from "./check.js";
 export { sparsity, toDense } from "./dense.js";
 export {
   type Attribute,
+  type Body,
+  type BodyValue,
+  bodiesOf,
   type Dim,
+  defaultOpset,
   type Graph,
   type GraphNode,
+  isBody,
+  isTensor,
   parameterCount,
   type ValueInfo,
   withWeights,

@@ -1,11 +1,28 @@
 import { expected, FormatError } from "../errors.js";
-import type { Graph, GraphNode } from "./graph.js";
+import { type Body, bodiesOf, type Graph, type GraphNode } from "./graph.js";
 
 /** Node that makes each value. */
 export function producers(graph: Graph): Map<string, GraphNode> {
   const made = new Map<string, GraphNode>();
   for (const node of graph.nodes) for (const output of node.outputs) made.set(output, node);
   return made;
+}
+
+/** The values that a node reads: its inputs, and what its bodies use of the graphs around them. */
+export function readBy(node: GraphNode): readonly string[] {
+  const bodies = bodiesOf(node);
+  return bodies.length === 0 ? node.inputs : [...node.inputs, ...bodies.flatMap(readFromOutside)];
+}
+
+/** The values that the nodes and outputs of a body name and nothing inside it makes. */
+function readFromOutside(body: Body): string[] {
+  const inside = new Set([
+    ...body.inputs.map((input) => input.name),
+    ...body.weights.keys(),
+    ...body.nodes.flatMap((node) => node.outputs),
+  ]);
+  const named = [...body.nodes.flatMap(readBy), ...body.outputs.map((output) => output.name)];
+  return [...new Set(named)].filter((name) => name !== "" && !inside.has(name));
 }
 
 /** The nodes that the graph's outputs need, in their order. */
@@ -15,7 +32,7 @@ export function liveNodes(graph: Graph): GraphNode[] {
   for (const node of [...graph.nodes].reverse()) {
     if (!node.outputs.some((output) => wanted.has(output))) continue;
     live.push(node);
-    for (const input of node.inputs) if (input !== "") wanted.add(input);
+    for (const input of readBy(node)) if (input !== "") wanted.add(input);
   }
   return live.reverse();
 }
@@ -28,7 +45,7 @@ export function sorted(graph: Graph): GraphNode[] {
   const missing = new Map<GraphNode, number>();
   for (const node of graph.nodes) {
     let count = 0;
-    for (const input of new Set(node.inputs)) {
+    for (const input of new Set(readBy(node))) {
       if (known.has(input)) continue;
       const maker = made.get(input);
       if (!maker) throw new FormatError(expected(`node ${node.name}`, "inputs that exist", `"${input}"`));

@@ -1,8 +1,8 @@
-import { bytesPerElement } from "../dtype.js";
+import { bytesPerElement, type TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { powerOfTwo } from "../math.js";
 import { sizeOf } from "../tensor.js";
-import type { FactoredWeight, PlainWeight, Weight } from "./weight.js";
+import { type FactoredWeight, isReal, type PlainWeight, type Weight } from "./weight.js";
 
 /** Rows and columns of a weight seen as a matrix: [d0, d1 * d2 * ...]; rank 0 and 1 are one row. */
 export function matrixOf(shape: readonly number[]): { rows: number; cols: number } {
@@ -20,14 +20,8 @@ export function denseOf(stored: PlainWeight): Float32Array {
   const out = new Float32Array(rows * cols);
   switch (stored.kind) {
     case "dense": {
-      if (stored.dtype === "float16") {
-        for (let i = 0; i < out.length; i++) out[i] = halfToFloat(stored.data[i] as number);
-        return out;
-      }
-      if (stored.dtype !== "float32") {
-        throw new UnsupportedError(expected("weight", "float values", stored.dtype));
-      }
-      out.set(stored.data as Float32Array);
+      if (!isReal(stored.dtype)) throw new UnsupportedError(expected("weight", "float values", stored.dtype));
+      widen(stored.dtype, stored.data, out);
       return out;
     }
     case "masked":
@@ -132,6 +126,24 @@ export function kept(mask: Uint8Array, i: number): boolean {
   return ((mask[i >> 3] >> (i & 7)) & 1) === 1;
 }
 
+/**
+ * Floating-point numbers of any width as float32: exactly, but for float64, which is rounded.
+ * @param out [data.length], written in full
+ */
+export function widen(
+  dtype: "float32" | "float16" | "bfloat16" | "float64",
+  data: TypedArray,
+  out: Float32Array,
+): void {
+  if (dtype === "float32" || dtype === "float64") out.set(data as Float32Array);
+  else if (dtype === "float16") for (let i = 0; i < out.length; i++) out[i] = halfToFloat(data[i] as number);
+  else {
+    // bfloat16 is the higher half of a float32.
+    const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+    for (let i = 0; i < bits.length; i++) bits[i] = (data[i] as number) << 16;
+  }
+}
+
 /** Value of float16 bits. */
 export function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -160,4 +172,12 @@ export function floatToHalf(value: number): number {
     return sign | (floatBits[0] - 0x3f000000);
   }
   return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+}
+
+/** bfloat16 bits nearest to a value, half to even: the higher half of a float32. */
+export function floatToBfloat(value: number): number {
+  float[0] = value;
+  const bits = floatBits[0];
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

@@ -10,7 +10,7 @@ export type Weight = DenseWeight | MaskedWeight | SparseWeight | Int8Weight | Fa
 /** The storages that hold their values ready to use. */
 export type PlainWeight = Exclude<Weight, CodedWeight>;
 
-/** What a model file holds. float16 is kept as its bits. Integer constants (a Reshape's shape) are dense too. */
+/** What a model file holds. float16 and bfloat16 are kept as their bits. Integer constants (a Reshape's shape) are dense too. */
 export interface DenseWeight {
   readonly kind: "dense";
   readonly shape: readonly number[];
@@ -101,3 +101,8 @@ export type CodedStorage =
       readonly k: number;
       readonly nnz: number;
     };
+
+/** The element types that a dense weight of real numbers has. */
+export function isReal(dtype: DType): dtype is "float32" | "float16" | "bfloat16" {
+  return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
+}

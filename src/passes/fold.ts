@@ -1,5 +1,5 @@
 import type { Graph, GraphNode } from "../graph/graph.js";
-import { liveNodes, producers } from "../graph/order.js";
+import { liveNodes, producers, readBy } from "../graph/order.js";
 import { denseOf, matrixOf } from "../graph/storage.js";
 import type { PlainWeight } from "../graph/weight.js";
 import { number } from "../ops/attributes.js";
@@ -13,7 +13,9 @@ export function fold(graph: Graph): Graph {
 }
 
 function dropIdentity(graph: Graph): Graph {
+  // Values that bodies name keep their names.
   const outputs = new Set(graph.outputs.map((output) => output.name));
+  for (const node of graph.nodes) for (const name of readBy(node).slice(node.inputs.length)) outputs.add(name);
   const source = new Map<string, string>();
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes) {
@@ -28,7 +30,7 @@ function dropIdentity(graph: Graph): Graph {
 function foldNorms(graph: Graph): Graph {
   const made = producers(graph);
   const uses = new Map<string, number>();
-  for (const name of [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.name)]) {
+  for (const name of [...graph.nodes.flatMap(readBy), ...graph.outputs.map((output) => output.name)]) {
     uses.set(name, (uses.get(name) ?? 0) + 1);
   }
   const weights = new Map(graph.weights);
@@ -73,7 +75,7 @@ function foldNorms(graph: Graph): Graph {
 
 function dropDead(graph: Graph): Graph {
   const nodes = liveNodes(graph);
-  const used = new Set(nodes.flatMap((node) => node.inputs));
+  const used = new Set(nodes.flatMap(readBy));
   const weights = new Map([...graph.weights].filter(([name]) => used.has(name)));
   return { ...graph, nodes, weights };
 }

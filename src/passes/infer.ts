@@ -99,6 +99,7 @@ export function bindShape(
   shape: readonly number[],
   sizes: Map<string, number>,
 ): void {
+  if (!declared.shape) return;
   const fits =
     shape.length === declared.shape.length &&
     declared.shape.every((dim, i) => {

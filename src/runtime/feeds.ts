@@ -54,6 +54,7 @@ export function shapeOfFeed(declared: ValueInfo, feed: Tensor | TypedArray): rea
     checkTensor(where, feed);
     return feed.shape;
   }
+  if (!declared.shape) throw new ShapeError(expected(where, "a tensor, with its shape", nameOf(data)));
   const open = declared.shape.filter((dim) => typeof dim !== "number").length;
   const rest = sizeOf(declared.shape.filter((dim): dim is number => typeof dim === "number"));
   const size = open === 0 ? 1 : data.length / rest;

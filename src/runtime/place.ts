@@ -1,6 +1,6 @@
-import { arrayFromBytes, bytesPerElement } from "../dtype.js";
+import { arrayFromBytes, bytesPerElement, isFloat } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
-import { halfToFloat, matrixOf } from "../graph/storage.js";
+import { matrixOf, widen } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
 import { bytesAt, type Engine, floatsAt, place, put } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
@@ -26,15 +26,10 @@ function placePlain(engine: Engine, weight: PlainWeight): PlacedWeight {
   const { rows, cols } = matrixOf(shape);
   switch (weight.kind) {
     case "dense":
-      if (weight.dtype === "float16") {
-        const values = engine.arena.alloc(4 * rows * cols);
-        const floats = floatsAt(engine, values, rows * cols);
-        for (let i = 0; i < floats.length; i++) floats[i] = halfToFloat(weight.data[i] as number);
-        return { kind: "dense", shape, rows, cols, values };
-      }
       // Every other floating-point number is a float32 in memory.
-      if (weight.dtype === "float64") {
-        const values = place(engine, Float32Array.from(weight.data as Float64Array));
+      if (isFloat(weight.dtype) && weight.dtype !== "float32") {
+        const values = engine.arena.alloc(4 * rows * cols);
+        widen(weight.dtype, weight.data, floatsAt(engine, values, rows * cols));
         return { kind: "dense", shape, rows, cols, values };
       }
       return { kind: "dense", shape, rows, cols, values: place(engine, weight.data) };

@@ -99,7 +99,8 @@ export class Model {
     const fixed =
       shape ??
       this.#current?.slots.get(name)?.shape ??
-      declared.shape.map((dim) => (typeof dim === "number" ? dim : 1));
+      declared.shape?.map((dim) => (typeof dim === "number" ? dim : 1)) ??
+      [];
     checkShape(`input ${name}`, fixed);
     const sizes = new Map<string, number>();
     bindShape(`input ${name}`, declared, fixed, sizes);
@@ -107,7 +108,8 @@ export class Model {
     for (const input of this.inputs) {
       const known = this.#current?.slots.get(input.name)?.shape;
       const sizeAt = (dim: Dim, i: number) => (typeof dim === "number" ? dim : (sizes.get(dim) ?? known?.[i] ?? 1));
-      infos.set(input.name, { dtype: input.dtype, shape: input.shape.map(sizeAt) });
+      const shape = input === declared ? [...fixed] : (input.shape?.map(sizeAt) ?? known ?? []);
+      infos.set(input.name, { dtype: input.dtype, shape });
     }
     const slot = this.#planAt(infos, {}).slots.get(name)!;
     return elementsAt(engine, slot) as T;

@@ -1,5 +1,5 @@
-import { createArray, type DType, inMemory, type TypedArray, viewOf } from "../dtype.js";
-import { floatToHalf, halfToFloat } from "../graph/storage.js";
+import { createArray, type DType, inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
+import { floatToBfloat, floatToHalf, widen } from "../graph/storage.js";
 import type { Engine } from "../kernels/engine.js";
 import type { Slot } from "../ops/op.js";
 import { sizeOf } from "../tensor.js";
@@ -11,15 +11,16 @@ export function elementsAt(engine: Engine, { pointer, dtype, shape }: Slot): Typ
 
 /** Elements of `dtype` from outside, into an array of the kind that stands in memory. */
 export function convertIn(dtype: DType, data: TypedArray, to: TypedArray): void {
-  if (dtype === "float16") for (let i = 0; i < to.length; i++) to[i] = halfToFloat(data[i] as number);
-  else (to as Float32Array).set(data as Float32Array);
+  if (isFloat(dtype)) widen(dtype, data, to as Float32Array);
+  else (to as Int32Array).set(data as Int32Array);
 }
 
 /** A fresh array of what a caller gets: the elements of `dtype`, of what stands in memory. */
 export function convertOut(dtype: DType, stored: TypedArray): TypedArray {
   if (inMemory(dtype) === dtype) return stored.slice() as TypedArray;
   const data = createArray(dtype, stored.length);
-  if (dtype === "float16") for (let i = 0; i < data.length; i++) data[i] = floatToHalf(stored[i] as number);
+  const narrow = dtype === "float16" ? floatToHalf : dtype === "bfloat16" ? floatToBfloat : undefined;
+  if (narrow) for (let i = 0; i < data.length; i++) data[i] = narrow(stored[i] as number);
   else (data as Float64Array).set(stored as Float32Array);
   return data;
 }

@@ -3,7 +3,7 @@ import { holds, type TypedArray } from "../dtype.js";
 import { DivergedError, expected, ShapeError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import { type Graph, withWeights } from "../graph/graph.js";
-import type { Weight } from "../graph/weight.js";
+import { isReal, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
 import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
@@ -111,7 +111,7 @@ class Training {
     const allowed = options.prunable ?? (() => true);
     const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
-      if (weight.kind === "dense" && weight.dtype !== "float32" && weight.dtype !== "float16") continue;
+      if (weight.kind === "dense" && !isReal(weight.dtype)) continue;
       const prunable = options.schedule !== undefined && weight.shape.length > 1 && allowed(name);
       const parameter = createParameter(engine, name, weight, prunable);
       this.#parameters.set(name, parameter);

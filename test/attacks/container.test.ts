@@ -5,14 +5,16 @@ import { Encoder } from "../../src/codec/range-coder.js";
 import { decodeWeight } from "../../src/codec/weight.js";
 import { FormatError, UnsupportedError } from "../../src/errors.js";
 import { attribute } from "../../src/formats/container/attribute.js";
-import { type Header, header, type WeightEntry } from "../../src/formats/container/header.js";
+import { type Header, header } from "../../src/formats/container/header.js";
 import { HeaderCoder } from "../../src/formats/container/header-coder.js";
 import { readContainer, writeContainer } from "../../src/formats/container/index.js";
 import { checksumOf, field } from "../../src/formats/container/layout.js";
 import { attributeNames, operators } from "../../src/formats/container/names.js";
+import { writeOpset } from "../../src/formats/container/opset.js";
+import type { WeightEntry } from "../../src/formats/container/weight-entry.js";
 import type { Graph } from "../../src/graph/graph.js";
 import type { CodedStorage, CodedWeight } from "../../src/graph/weight.js";
-import { dense, everything, int8, lenet5, sparse } from "../formats/graphs.js";
+import { dense, everything, int8, lenet5, nested, sparse } from "../formats/graphs.js";
 import { uniform } from "../support/kernels.js";
 
 /** Puts length and checksum right, so that what is inside is reached. */
@@ -89,21 +91,22 @@ const small: Graph = {
 describe("section C: the container", () => {
   const good = writeContainer(small);
   const everyStorage = writeContainer(everything());
+  const bodies = writeContainer(nested());
 
   test("every truncation is refused", () => {
-    for (const file of [good, everyStorage]) {
+    for (const file of [good, everyStorage, bodies]) {
       for (let n = 0; n < file.length; n++) expect(outcome(file.subarray(0, n)), `${n} bytes`).toBe("refused");
     }
   });
 
   test("every truncation with length and checksum put right is refused too", () => {
-    for (const file of [good, everyStorage]) {
+    for (const file of [good, everyStorage, bodies]) {
       for (let n = 0; n < file.length; n++) expect(outcome(seal(file.slice(0, n))), `${n} bytes`).toBe("refused");
     }
   });
 
   test("every single flipped bit is refused", () => {
-    for (const file of [good, everyStorage]) {
+    for (const file of [good, everyStorage, bodies]) {
       for (let bit = 0; bit < 8 * file.length; bit++) {
         const bytes = file.slice();
         bytes[bit >> 3] ^= 1 << (bit & 7);
@@ -242,13 +245,16 @@ describe("section C: the container", () => {
     for (const set of ["nodeInputs", "nodeOutputs", "outputs", "extra"] as const) h.number(set, 0);
     return fileOf(encoder.finish(), new Uint8Array(0));
   };
+  const noBody = (): never => {
+    throw new Error("there is none");
+  };
   const relu = (h: HeaderCoder, ...attributes: readonly [string, number][]) => {
     h.named("operator", operators, "Relu");
     h.text("n");
     h.number("attributes", attributes.length);
     for (const [name, value] of attributes) {
       h.named("attributeName", attributeNames, name);
-      attribute(h, value);
+      attribute(h, value, noBody);
     }
   };
 
@@ -279,7 +285,7 @@ describe("section C: the container", () => {
     expect(inNode((h) => h.number("attributeName", attributeNames.length + 1))).toThrow(/a known attributeName/);
     const unknownKind = (h: HeaderCoder) => {
       h.number("attributeName", 1);
-      h.number("attributeKind", 8);
+      h.number("attributeKind", 10);
     };
     expect(inNode(unknownKind)).toThrow(/a known attribute/);
   });
@@ -297,12 +303,54 @@ describe("section C: the container", () => {
     expect(() => readContainer(fileOf(encoder.finish(), new Uint8Array(0)))).toThrow(FormatError);
   });
 
+  test("operator sets: twice a domain, twice the section, damaged", () => {
+    const withSection = (...sections: Uint8Array[]) => {
+      const encoder = new Encoder();
+      const extra = sections.map((section) => ({ kind: 0, byteLength: section.length }));
+      header(encoder, Number.POSITIVE_INFINITY, {
+        graph: { name: "", inputs: [], outputs: [], nodes: [] },
+        weights: [],
+        extra,
+      });
+      return fileOf(encoder.finish(), Uint8Array.from(sections.flatMap((section) => [...section])));
+    };
+    const good = writeOpset(new Map([["", 21]]));
+    expect(readContainer(withSection(good)).opset).toEqual(new Map([["", 21]]));
+    expect(() => readContainer(withSection(good, good))).toThrow(/one section of operator sets/);
+    expect(() => readContainer(withSection(good.subarray(1)))).toThrow(FormatError);
+    expect(() => readContainer(withSection(writeOpset(new Map([["", 0]]))))).toThrow(/a version from 1/);
+    const encoder = new Encoder();
+    const h = new HeaderCoder(encoder, Number.POSITIVE_INFINITY);
+    h.list("opset", [1, 2], 0, () => [h.text("a"), h.number("opset", 1)] as unknown as number);
+    expect(() => readContainer(withSection(encoder.finish()))).toThrow(/each domain once/);
+  });
+
+  test("bodies nested without end", () => {
+    const tell = (h: HeaderCoder, depth: number): void => {
+      h.named("operator", operators, "If");
+      h.text("n");
+      h.number("attributes", 1);
+      h.named("attributeName", attributeNames, "body");
+      h.number("attributeKind", 9);
+      h.text("");
+      h.number("inputs", 0);
+      h.number("weights", 0);
+      h.number("nodes", depth > 0 ? 1 : 0);
+      if (depth > 0) tell(h, depth - 1);
+      h.number("outputs", 0);
+      h.number("nodeInputs", 0);
+      h.number("nodeOutputs", 0);
+    };
+    expect(() => readContainer(withNode((h) => tell(h, 40)))).toThrow(/header: expected nesting of at most 32/);
+    expect(() => readContainer(withNode((h) => tell(h, 3000)))).toThrow(/header: expected nesting of at most 32/);
+  });
+
   test("20,000 mutated files with the checksum put right", () => {
     const next = uniform(3);
     const random = (n: number) => Math.floor(next() * n);
     const seen = new Map<string, number>();
     for (let i = 0; i < 20_000; i++) {
-      const file = i % 2 === 0 ? good : everyStorage;
+      const file = [good, everyStorage, bodies][i % 3];
       const headEnd = field.header + new DataView(file.buffer).getUint32(field.headerLength, true);
       let bytes = file.slice();
       const edits = 1 + random(4);

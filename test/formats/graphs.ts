@@ -1,8 +1,7 @@
 // Graphs for the tests of the formats: a LeNet-5 with every storage, and random ones.
 import fc from "fast-check";
-import type { DType } from "../../src/dtype.js";
-import { createArray } from "../../src/dtype.js";
-import type { Attribute, Graph, GraphNode } from "../../src/graph/graph.js";
+import { createArray, type DType, type TypedArray } from "../../src/dtype.js";
+import type { Attribute, Body, Graph, GraphNode } from "../../src/graph/graph.js";
 import type { DenseWeight, FactoredWeight, Int8Weight, PlainWeight, SparseWeight } from "../../src/graph/weight.js";
 import { uniform } from "../support/kernels.js";
 
@@ -152,6 +151,86 @@ export function everything(): Graph {
   };
 }
 
+/** What only files of other formats bring: bodies in bodies, tensors as attributes, domains, operator sets, open types. */
+export function nested(): Graph {
+  const tensor = (dtype: DType, data: TypedArray, shape: readonly number[] = [data.length]) => ({ dtype, shape, data });
+  const odd = tensor("float32", Float32Array.of(Number.NEGATIVE_INFINITY, Number.NaN, -0, 1), [2, 2]);
+  const add = (name: string, inputs: string[]): GraphNode => ({
+    name,
+    op: "Add",
+    inputs,
+    outputs: [name],
+    attributes: {},
+  });
+  const innermost: Body = {
+    name: "innermost",
+    inputs: [],
+    outputs: [{ name: "deep" }],
+    nodes: [add("deep", ["x", "inner.weight"]), add("unused", ["deep", "twice"])],
+    weights: new Map([["unused.weight", sparse([3, 4], 0.5, 12)]]),
+  };
+  const inner: Body = {
+    name: "inner",
+    inputs: [{ name: "i", dtype: "int64", shape: [] }, { name: "cond", dtype: "bool" }, { name: "carried" }],
+    outputs: [
+      { name: "cond", dtype: "bool", shape: [] },
+      { name: "twice", dtype: "float32" },
+    ],
+    nodes: [
+      add("twice", ["carried", "w"]),
+      { name: "if", op: "If", inputs: ["cond"], outputs: ["chosen"], attributes: { then_branch: innermost } },
+    ],
+    weights: new Map<string, PlainWeight>([
+      ["inner.weight", dense([2], 9)],
+      ["inner.int8", int8([3, 4], 10)],
+    ]),
+  };
+  const custom: GraphNode = { ...add("custom", ["x"]), op: "Gelu", domain: "com.microsoft" };
+  return {
+    name: "nested",
+    inputs: [
+      { name: "x", dtype: "bfloat16" },
+      { name: "n", dtype: "int4", shape: ["?0", 2] },
+    ],
+    outputs: [{ name: "y", dtype: "float32" }],
+    nodes: [
+      { name: "odd", op: "Constant", inputs: [], outputs: ["odd"], attributes: { value: odd } },
+      { name: "odd2", op: "Constant", inputs: [], outputs: ["odd2"], attributes: { value: { ...odd } } },
+      {
+        name: "wide",
+        op: "Constant",
+        inputs: [],
+        outputs: ["wide"],
+        attributes: {
+          value: tensor("int64", BigInt64Array.of(-1n, 2n ** 62n)),
+          none: tensor("bool", new Uint8Array(0)),
+        },
+      },
+      custom,
+      { ...custom, name: "custom2", outputs: ["custom2"], attributes: { axis: 1 } },
+      { ...custom, name: "gelu", outputs: ["gelu"], domain: undefined },
+      {
+        name: "loop",
+        op: "Loop",
+        inputs: ["n", "", "x"],
+        outputs: ["y"],
+        attributes: { body: inner, scan_input_axes: [0, 1] },
+      },
+      { name: "loop2", op: "Loop", inputs: ["n", "", "x"], outputs: ["y2"], attributes: { body: { ...inner } } },
+    ].map(({ domain, ...node }: GraphNode) => (domain === undefined ? node : { ...node, domain })),
+    weights: new Map<string, PlainWeight>([
+      ["w", dense([2], 11)],
+      ["bf16", { kind: "dense", shape: [2], dtype: "bfloat16", data: Uint16Array.of(0x3f80, 0x8001) }],
+      ["nibbles", { kind: "dense", shape: [3], dtype: "int4", data: Int8Array.of(-8, 0, 7) }],
+      ["unsigned", { kind: "dense", shape: [1], dtype: "uint4", data: Uint8Array.of(15) }],
+    ]),
+    opset: new Map([
+      ["", 21],
+      ["com.microsoft", 1],
+    ]),
+  };
+}
+
 /** One of each kind of number, and names that bite. Made with fromEntries, which does not set a prototype. */
 function numbers(): Record<string, Attribute> {
   return Object.fromEntries<Attribute>([
@@ -227,12 +306,16 @@ export function graphs(): fc.Arbitrary<Graph> {
     fc.array(fc.integer()),
     fc.array(fc.double(), { minLength: 1 }),
     fc.array(fc.string({ unit: "grapheme" }), { minLength: 1 }),
+    fc
+      .uint8Array({ maxLength: 12 })
+      .map((bytes) => ({ dtype: "float16" as const, shape: [bytes.length], data: Uint16Array.from(bytes) })),
   );
   const attributes = fc
     .array(fc.tuple(fc.oneof(name, fc.constantFrom("pads", "axis", "group")), value), { maxLength: 5 })
     .map((entries): Record<string, Attribute> => Object.fromEntries(entries));
   const recipe = fc.record({
     op: fc.oneof(fc.constantFrom("Conv", "Relu", "Gemm", "Made"), name),
+    domain: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: name }),
     inputs: fc.array(fc.nat(), { maxLength: 4 }),
     outputs: fc.integer({ min: 0, max: 2 }),
     attributes,
@@ -256,7 +339,8 @@ export function graphs(): fc.Arbitrary<Graph> {
         const used = r.inputs.map((x) => (x % 7 === 0 || known.length === 0 ? "" : known[x % known.length]));
         const outputs = Array.from({ length: r.outputs }, take);
         known.push(...outputs);
-        return { name: `node${i}`, op: r.op, inputs: used, outputs, attributes: r.attributes };
+        const made = { name: `node${i}`, op: r.op, inputs: used, outputs, attributes: r.attributes };
+        return r.domain === undefined ? made : { ...made, domain: r.domain };
       });
       const last = known.slice(-2).map((n) => ({ name: n, dtype: "float32" as const, shape: [] }));
       return { name: title, inputs: infos, outputs: last, nodes, weights: stored };

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createArray, type DType, dtypes, type TypedArray } from "../../src/dtype.js";
 import { ShapeError, UnsupportedError } from "../../src/errors.js";
 import type { Graph } from "../../src/graph/graph.js";
-import { floatToHalf, halfToFloat } from "../../src/graph/storage.js";
+import { floatToBfloat, floatToHalf, halfToFloat } from "../../src/graph/storage.js";
 import { loadModel } from "../../src/index.js";
 
 function identity(dtype: DType, shape: readonly (number | string)[] = ["N", 2]): Graph {
@@ -53,6 +53,19 @@ describe("tensors of every type", () => {
     expect(() => model.run({ x: new Int32Array(2) })).toThrow(
       new UnsupportedError("n (Relu) input 0: expected floating-point values, got int32"),
     );
+  });
+
+  test("bfloat16 is the higher half, half to even", () => {
+    for (const [value, bits] of [
+      [1, 0x3f80],
+      [-2.5, 0xc020],
+      [1.00390625, 0x3f80],
+      [1.01171875, 0x3f82],
+      [3.4028234663852886e38, 0x7f80],
+      [Number.NaN, 0x7fc0],
+    ]) {
+      expect(floatToBfloat(value), `${value}`).toBe(bits);
+    }
   });
 
   test("all float16 come back from float32; values between them go to the nearer, half to even", () => {

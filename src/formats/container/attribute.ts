@@ -1,17 +1,33 @@
-import { expected } from "../../errors.js";
-import type { Attribute } from "../../graph/graph.js";
+import { bytes } from "../../codec/bytes.js";
+import { bytesPerElement, createArray } from "../../dtype.js";
+import { expected, FormatError } from "../../errors.js";
+import { type Attribute, type Body, isBody, isTensor } from "../../graph/graph.js";
+import { sameShape, showShape, sizeOf, type Tensor } from "../../tensor.js";
 import { type HeaderCoder, unknown } from "./header-coder.js";
+import { dtype } from "./value.js";
 
 /** How the value of an attribute is told; the order is part of the format. */
-const kinds = ["integer", "float32", "float64", "text", "integers", "float32s", "float64s", "texts"] as const;
+const kinds = [
+  "integer",
+  "float32",
+  "float64",
+  "text",
+  "integers",
+  "float32s",
+  "float64s",
+  "texts",
+  "tensor",
+  "body",
+] as const;
 type Kind = (typeof kinds)[number];
 
 /**
  * The value of an attribute. Numbers keep every bit: whole ones above -2^31 and below 2^31 (but -0) as such, others as
  * float32 where that holds them, else as float64; all NaN are one.
+ * @param body tells a graph inside a node
  * @throws TypeError where an Encoder is given something else; FormatError where a Decoder reads an unknown kind
  */
-export function attribute(h: HeaderCoder, given?: Attribute): Attribute {
+export function attribute(h: HeaderCoder, given: Attribute | undefined, body: (given?: Body) => Body): Attribute {
   const place = h.number("attributeKind", given === undefined ? 0 : kinds.indexOf(kindOf(given)));
   const numbers = given as readonly number[] | undefined;
   switch (kinds[place]) {
@@ -31,12 +47,16 @@ export function attribute(h: HeaderCoder, given?: Attribute): Attribute {
       return h.list<number>("listLength", numbers, 8, (x) => float(h, 8, x));
     case "texts":
       return h.list<string>("listLength", given as readonly string[] | undefined, 16, (x) => h.text(x));
+    case "tensor":
+      return tensor(h, given as Tensor | undefined);
+    case "body":
+      return body(given as Body | undefined);
     default:
       throw unknown("attribute", place);
   }
 }
 
-/** Whether two sets of attributes are alike, in order, and every number bit for bit. */
+/** Whether two sets of attributes are alike, in order, and every number bit for bit. Bodies are not compared: none is alike. */
 export function sameAttributes(
   a: Readonly<Record<string, Attribute>>,
   b: Readonly<Record<string, Attribute>>,
@@ -48,7 +68,15 @@ export function sameAttributes(
 
 function same(a: Attribute, b: Attribute): boolean {
   if (typeof a !== "object" || typeof b !== "object") return Object.is(a, b);
+  if (isBody(a) || isBody(b)) return false;
+  if (isTensor(a) || isTensor(b)) return isTensor(a) && isTensor(b) && sameTensor(a, b);
   return a.length === b.length && a.every((x, i) => Object.is(x, b[i]));
+}
+
+function sameTensor(a: Tensor, b: Tensor): boolean {
+  if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape) || a.data.byteLength !== b.data.byteLength) return false;
+  const [left, right] = [bytesOf(a), bytesOf(b)];
+  return left.every((byte, i) => byte === right[i]);
 }
 
 function kindOf(value: Attribute): Kind {
@@ -58,8 +86,11 @@ function kindOf(value: Attribute): Kind {
     if (value.every(isInteger)) return "integers";
     if (value.every((x) => typeof x === "string")) return "texts";
     if (value.every((x) => typeof x === "number")) return value.every(isFloat32) ? "float32s" : "float64s";
+  } else if (typeof value === "object" && value !== null) {
+    if (isTensor(value)) return "tensor";
+    if (isBody(value)) return "body";
   }
-  throw new TypeError(expected("attribute", "a number, a text, or an array of either", typeof value));
+  throw new TypeError(expected("attribute", "a number, a text, an array of either, a tensor or a graph", typeof value));
 }
 
 function isInteger(value: unknown): boolean {
@@ -74,6 +105,28 @@ function isFloat32(value: number): boolean {
 function integer(h: HeaderCoder, set: "integer" | "listInteger", given = 0): number {
   const folded = h.number(set, given < 0 ? -2 * given - 1 : 2 * given);
   return folded % 2 === 1 ? -(folded + 1) / 2 : folded / 2;
+}
+
+/** Type, shape and elements; unlike a weight it may hold NaN and infinities. */
+function tensor(h: HeaderCoder, given?: Tensor): Tensor {
+  const type = dtype(h, given?.dtype);
+  const shape = h.list<number>("rank", given?.shape, 16, (dim) => h.number("dim", dim));
+  const width = bytesPerElement(type);
+  let size = 0;
+  try {
+    size = sizeOf(shape);
+  } catch {
+    throw new FormatError(expected("header", "tensors of fewer than 2^53 elements", showShape(shape)));
+  }
+  h.charge(64 + size * width);
+  const made: Tensor = { dtype: type, shape, data: createArray(type, size) };
+  if (given) bytesOf(made).set(bytesOf(given));
+  bytes(h.coder, size, width, bytesOf(made), false);
+  return made;
+}
+
+function bytesOf({ data }: Tensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function float(h: HeaderCoder, width: 4 | 8, given = 0): number {

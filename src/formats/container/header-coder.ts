@@ -30,10 +30,11 @@ const sets = [
   "secondInput",
   "otherInput",
   "distance",
+  "opset",
 ] as const;
 export type NumberSet = (typeof sets)[number];
 
-const flags = ["symbolic", "scalePerRow", "sameAttributes", "outputIsNode"] as const;
+const flags = ["symbolic", "scalePerRow", "sameAttributes", "outputIsNode", "typed"] as const;
 export type Flag = (typeof flags)[number];
 
 const perSet = lengthContexts + mantissaContexts;
@@ -91,6 +92,14 @@ export class HeaderCoder {
     const place = this.number(set, table.indexOf(value) + 1);
     if (place > table.length) throw unknown(set, place);
     return place === 0 ? this.text(value) : table[place - 1];
+  }
+
+  /** `length` bytes as they are. */
+  plain(length: number, given?: Uint8Array): Uint8Array {
+    this.charge(length);
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.coder.direct(8, given ? given[i] : 0);
+    return bytes;
   }
 
   charge(units: number): void {

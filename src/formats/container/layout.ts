@@ -39,7 +39,16 @@ export const dtypeTable: readonly DType[] = [
   "int64",
   "uint64",
   "bool",
+  "bfloat16",
+  "int4",
+  "uint4",
 ];
+
+/** Kinds of the sections after the weights, which a reader may skip. */
+export const section = {
+  /** Versions of the operator sets. */
+  opset: 0,
+} as const;
 
 /** CRC-32 of all but the checksum's own bytes. */
 export function checksumOf(bytes: Uint8Array): number {

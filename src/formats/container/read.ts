@@ -7,7 +7,8 @@ import type { Graph } from "../../graph/graph.js";
 import type { CodedWeight } from "../../graph/weight.js";
 import { asBytes, type Source } from "../bytes.js";
 import { type Header, header } from "./header.js";
-import { checksumOf, defaultHeaderBytes, field, magic, version } from "./layout.js";
+import { checksumOf, defaultHeaderBytes, field, magic, section, version } from "./layout.js";
+import { readOpset } from "./opset.js";
 
 export interface ReadLimits {
   /** Largest header that is read, in coded bytes. Default: 16 MiB. */
@@ -76,20 +77,26 @@ function assemble(file: Uint8Array, sections: number, { graph, weights, extra }:
   const coded = new Map<string, CodedWeight>();
   let start = sections;
   for (const { name, shape, storage, byteLength } of weights) {
-    if (byteLength > file.length - start) refuse(name, `a section within the file`, `${byteLength} bytes at ${start}`);
-    if (coded.has(name)) refuse(name, "a weight that is there once", "a second one");
-    checkStorage(name, shape, storage, byteLength);
+    const where = `weight ${name}`;
+    if (byteLength > file.length - start) refuse(where, `a section within the file`, `${byteLength} bytes at ${start}`);
+    if (coded.has(name)) refuse(where, "a weight that is there once", "a second one");
+    checkStorage(where, shape, storage, byteLength);
     coded.set(name, { kind: "coded", shape, storage, bytes: file.subarray(start, start + byteLength) });
     start += byteLength;
   }
-  // Sections of kinds that this version does not know are skipped: it knows none.
+  // Sections of kinds that this version does not know are skipped.
+  let opset: Graph["opset"];
   for (const { kind, byteLength } of extra) {
     if (byteLength > file.length - start)
       refuse(`section of kind ${kind}`, "a section within the file", `${byteLength} bytes`);
+    if (kind === section.opset) {
+      if (opset) refuse("container", "one section of operator sets", "a second one");
+      opset = readOpset(file.subarray(start, start + byteLength));
+    }
     start += byteLength;
   }
   if (start !== file.length) refuse("container", `sections up to byte ${file.length}`, `${start}`);
-  const whole: Graph = { ...graph, weights: coded };
+  const whole: Graph = { ...graph, ...(opset && { opset }), weights: coded };
   checkGraph(whole);
   return whole;
 }

@@ -2,10 +2,11 @@ import { checkStorage } from "../../codec/check.js";
 import { Encoder } from "../../codec/range-coder.js";
 import { encodeWeight } from "../../codec/weight.js";
 import { checkGraph } from "../../graph/check.js";
-import type { Graph } from "../../graph/graph.js";
-import type { CodedWeight } from "../../graph/weight.js";
+import { type Attribute, bodiesOf, type Graph, type GraphNode, isBody } from "../../graph/graph.js";
+import type { CodedWeight, Weight } from "../../graph/weight.js";
 import { header } from "./header.js";
-import { checksumOf, field, magic, version } from "./layout.js";
+import { checksumOf, field, magic, section, version } from "./layout.js";
+import { writeOpset } from "./opset.js";
 
 /**
  * The container of a graph: the same graph gives the same bytes on every runtime. Coded weights pass through as they
@@ -16,21 +17,34 @@ import { checksumOf, field, magic, version } from "./layout.js";
  */
 export function writeContainer(graph: Graph): Uint8Array {
   checkGraph(graph);
+  const coded = codedWeights(graph.weights);
+  const opset = graph.opset && writeOpset(graph.opset);
+  const encoder = new Encoder();
+  header(encoder, Number.POSITIVE_INFINITY, {
+    graph: { ...graph, nodes: graph.nodes.map(withCodedBodies) },
+    weights: coded.map(([name, { shape, storage, bytes }]) => ({ name, shape, storage, byteLength: bytes.length })),
+    extra: opset ? [{ kind: section.opset, byteLength: opset.length }] : [],
+  });
+  return frame(encoder.finish(), [...coded.map(([, weight]) => weight.bytes), ...(opset ? [opset] : [])]);
+}
+
+function codedWeights(weights: ReadonlyMap<string, Weight>): [string, CodedWeight][] {
   const coded: [string, CodedWeight][] = [];
-  for (const [name, weight] of graph.weights) {
+  for (const [name, weight] of weights) {
     if (weight.kind === "coded") checkStorage(name, weight.shape, weight.storage, weight.bytes.length);
     coded.push([name, weight.kind === "coded" ? weight : encodeWeight(weight, name)]);
   }
-  const encoder = new Encoder();
-  header(encoder, Number.POSITIVE_INFINITY, {
-    graph,
-    weights: coded.map(([name, { shape, storage, bytes }]) => ({ name, shape, storage, byteLength: bytes.length })),
-    extra: [],
+  return coded;
+}
+
+/** The node with the weights of the graphs inside it coded. */
+function withCodedBodies(node: GraphNode): GraphNode {
+  if (bodiesOf(node).length === 0) return node;
+  const entries = Object.entries(node.attributes).map(([name, value]): [string, Attribute] => {
+    if (!isBody(value)) return [name, value];
+    return [name, { ...value, nodes: value.nodes.map(withCodedBodies), weights: new Map(codedWeights(value.weights)) }];
   });
-  return frame(
-    encoder.finish(),
-    coded.map(([, weight]) => weight.bytes),
-  );
+  return { ...node, attributes: Object.fromEntries(entries) };
 }
 
 /** Magic to checksum around a coded header and its sections. */
