@@ -30,6 +30,9 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Tanh", tanh],
 ]);
 
+/** Operators that hold bodies: they are followed while planning (passes/control.ts). */
+export const controls: ReadonlySet<string> = new Set(["If", "Loop"]);
+
 /** @throws UnsupportedError naming the node and its operator */
 export function operatorOf(node: GraphNode): Op {
   const op = operators.get(node.op);

@@ -5,12 +5,15 @@ import type { Weight } from "../graph/weight.js";
 import { type Info, NeedsValue } from "../ops/op.js";
 import { operatorOf } from "../ops/registry.js";
 import { showShape, sizeOf } from "../tensor.js";
+import { branch, repeat } from "./control.js";
 
 /**
  * So many elements are computed while planning at most: enough for what shapes are made of, and for the tables that exporters
  * make of them; a few bytes of file cannot ask for more.
  */
 const mostKnown = 65536;
+/** So many nodes are run at most, those of loops each time round. */
+const mostSteps = 100000;
 
 /** What can be told while planning of elements: those of a weight, and those that a node makes of known inputs. */
 export interface Knowledge {
@@ -20,14 +23,29 @@ export interface Knowledge {
 
 /** Shapes depend on the elements of a value that planning does not know. */
 export class DependsOnValue extends UnsupportedError {
-  readonly value: string;
-  readonly node: GraphNode;
+  /** The graph's inputs that the value is made of. */
+  readonly roots: readonly string[];
 
-  constructor(node: GraphNode, value: string) {
+  constructor(node: GraphNode, value: string, roots: readonly string[]) {
     super(expected(`node ${node.name} (${node.op})`, `the elements of ${value} at planning`, "none"));
-    this.node = node;
-    this.value = value;
+    this.roots = roots;
   }
+}
+
+/** A node on the way through the network, branches chosen and loops unrolled, with the names of its values there. */
+export interface Step {
+  readonly node: GraphNode;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The inputs, one after another, are the output: what a Loop gathers. */
+  readonly stacks?: boolean;
+}
+
+export interface Inferred {
+  readonly infos: ReadonlyMap<string, Info>;
+  readonly steps: readonly Step[];
+  /** Where each output of the graph is found. */
+  readonly outputs: readonly string[];
 }
 
 /**
@@ -35,47 +53,109 @@ export class DependsOnValue extends UnsupportedError {
  * shapes and known inputs alone.
  * @throws ShapeError, UnsupportedError naming the node; DependsOnValue
  */
-export function inferInfos(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledge?: Knowledge): Map<string, Info> {
+export function inferGraph(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledge?: Knowledge): Inferred {
   const sizes = new Map<string, number>();
   for (const input of graph.inputs) bindShape(`input ${input.name}`, input, inputs.get(input.name)!.shape, sizes);
-  const infos = new Map<string, Info>(inputs);
-  for (const [name, weight] of graph.weights) infos.set(name, infoOf(name, weight, knowledge));
-  for (const node of graph.nodes) {
-    const given = node.inputs.map((input) => infos.get(input));
-    const outputs = inferNode(node, given);
-    const computed = knowledge && mayEvaluate(given, outputs) ? knowledge.evaluate(node, given, outputs) : undefined;
-    for (const [i, info] of outputs.entries()) {
-      if (node.outputs[i]) infos.set(node.outputs[i], computed ? { ...info, known: computed[i] } : info);
-    }
-  }
-  for (const output of graph.outputs) {
-    const info = infos.get(output.name);
+  const walk = new Walk(inputs, knowledge);
+  for (const [name, weight] of graph.weights) walk.infos.set(name, infoOf(name, weight, knowledge));
+  const names = new Map<string, string>();
+  walk.nodes(graph.nodes, names);
+  const outputs = graph.outputs.map((output) => {
+    const name = names.get(output.name) ?? output.name;
+    const info = walk.infos.get(name);
     if (!info) throw new ShapeError(expected(`output ${output.name}`, "a value of the graph", "none"));
     if (inMemory(info.dtype) !== inMemory(output.dtype)) {
       throw new ShapeError(expected(`output ${output.name}`, output.dtype, info.dtype));
     }
     bindShape(`output ${output.name}`, output, info.shape, sizes);
-  }
-  return infos;
+    return name;
+  });
+  return { infos: walk.infos, steps: walk.steps, outputs };
 }
 
-function inferNode(node: GraphNode, given: readonly (Info | undefined)[]): readonly Info[] {
-  const op = operatorOf(node);
-  op.attrs(node);
-  let outputs: readonly Info[];
-  try {
-    outputs = op.infer(node, given);
-  } catch (error) {
-    if (error instanceof NeedsValue) throw new DependsOnValue(node, node.inputs[error.input]);
-    throw error;
+/** Values have names of their own wherever a body is entered: `names` maps those of its text to those of this walk. */
+export class Walk {
+  readonly infos: Map<string, Info>;
+  readonly steps: Step[] = [];
+  readonly #inputs: ReadonlyMap<string, Info>;
+  readonly #knowledge: Knowledge | undefined;
+  #count = 0;
+
+  constructor(inputs: ReadonlyMap<string, Info>, knowledge: Knowledge | undefined) {
+    this.infos = new Map(inputs);
+    this.#inputs = inputs;
+    this.#knowledge = knowledge;
   }
-  // Outputs at the end that nobody wants may be left out.
-  if (node.outputs.length > outputs.length) {
-    throw new UnsupportedError(
-      expected(`node ${node.name} (${node.op})`, `${outputs.length} outputs`, `${node.outputs.length}`),
-    );
+
+  nodes(nodes: readonly GraphNode[], names: Map<string, string>): void {
+    for (const node of nodes) {
+      if (node.op === "If") branch(this, node, names);
+      else if (node.op === "Loop") repeat(this, node, names);
+      else this.#node(node, names);
+    }
   }
-  return outputs;
+
+  #node(node: GraphNode, names: Map<string, string>): void {
+    const inputs = node.inputs.map((name) => names.get(name) ?? name);
+    const given = inputs.map((name) => this.infos.get(name));
+    const made = this.#infer(node, inputs, given);
+    const knows = this.#knowledge && mayEvaluate(given, made) ? this.#knowledge : undefined;
+    const computed = knows?.evaluate(node, given, made);
+    const outputs = node.outputs.map((name, i) => {
+      if (name === "") return "";
+      return this.add(name, names, computed ? { ...made[i], known: computed[i] } : made[i]);
+    });
+    this.step({ node, inputs, outputs });
+  }
+
+  /** Adds a value under a name that nothing has. */
+  add(name: string, names: Map<string, string>, info: Info): string {
+    let fresh = name;
+    while (this.infos.has(fresh)) fresh = `${name}#${++this.#count}`;
+    if (fresh !== name || names.has(name)) names.set(name, fresh);
+    this.infos.set(fresh, info);
+    return fresh;
+  }
+
+  step(step: Step): void {
+    if (this.steps.length === mostSteps) {
+      throw new UnsupportedError(expected(`node ${step.node.name}`, `at most ${mostSteps} steps`, "more"));
+    }
+    this.steps.push(step);
+  }
+
+  /** The elements of a value. @throws DependsOnValue */
+  known(node: GraphNode, name: string): TypedArray {
+    const known = this.infos.get(name)?.known;
+    if (!known) throw new DependsOnValue(node, name, this.#rootsOf(name));
+    return known;
+  }
+
+  #infer(node: GraphNode, inputs: readonly string[], given: readonly (Info | undefined)[]): readonly Info[] {
+    const op = operatorOf(node);
+    op.attrs(node);
+    let outputs: readonly Info[];
+    try {
+      outputs = op.infer(node, given);
+    } catch (error) {
+      if (!(error instanceof NeedsValue)) throw error;
+      throw new DependsOnValue(node, inputs[error.input], this.#rootsOf(inputs[error.input]));
+    }
+    // Outputs at the end that nobody wants may be left out.
+    if (node.outputs.length > outputs.length) {
+      throw new UnsupportedError(
+        expected(`node ${node.name} (${node.op})`, `${outputs.length} outputs`, `${node.outputs.length}`),
+      );
+    }
+    return outputs;
+  }
+
+  #rootsOf(value: string): string[] {
+    const made = new Map(this.steps.flatMap((step) => step.outputs.map((output) => [output, step] as const)));
+    const seen = new Set([value]);
+    for (const name of seen) for (const input of made.get(name)?.inputs ?? []) seen.add(input);
+    return [...seen].filter((name) => this.#inputs.has(name));
+  }
 }
 
 function mayEvaluate(given: readonly (Info | undefined)[], outputs: readonly Info[]): boolean {

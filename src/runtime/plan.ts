@@ -1,11 +1,11 @@
 import { inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
-import type { Graph, GraphNode } from "../graph/graph.js";
+import { type Body, bodiesOf, type Graph, type GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
 import { type Engine, place, put } from "../kernels/engine.js";
 import { bytesOf, type Info, type Launch, type PlacedWeight, type Site, type Slot, type Slots } from "../ops/op.js";
-import { operatorOf } from "../ops/registry.js";
-import { inferInfos, type Knowledge } from "../passes/infer.js";
+import { controls, operatorOf } from "../ops/registry.js";
+import { type Inferred, inferGraph, type Knowledge } from "../passes/infer.js";
 import { sizeOf } from "../tensor.js";
 import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
 import { placeWeight } from "./place.js";
@@ -90,7 +90,15 @@ export function lowerGraph(
     const constant = (name: string, i: number) => !taken.has(i) && graph.weights.has(name) && !live.has(name);
     return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? elements(name, node) : 0)) };
   };
-  return { nodes: new Map(graph.nodes.map((node) => [node, lower(node)])), elements };
+  const nodes = new Map<GraphNode, Lowered>();
+  const lowerAll = (body: Body) => {
+    for (const node of body.nodes) {
+      if (controls.has(node.op)) for (const inner of bodiesOf(node)) lowerAll(inner);
+      else nodes.set(node, lower(node));
+    }
+  };
+  lowerAll(graph);
+  return { nodes, elements };
 }
 
 /** What an operator takes as a weight are floating-point numbers. */
@@ -147,10 +155,11 @@ export function bindPlan(
   options: { live?: ReadonlyMap<string, PlacedWeight>; keep?: boolean } = {},
 ): Plan {
   const { live = new Map<string, PlacedWeight>(), keep = false } = options;
-  const infos = inferInfos(graph, inputs, knowledgeOf(engine, graph, lowered, live));
+  const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered, live));
+  const { infos } = inferred;
   const computed = (name: string) => name !== "" && !graph.weights.has(name) && infos.get(name)!.known === undefined;
-  const nodes = graph.nodes.filter((node) => node.outputs.some(computed));
-  const { names, lifetimes, home } = lifetimesOf({ ...graph, nodes }, infos, keep);
+  const steps = inferred.steps.filter((step) => step.outputs.some(computed));
+  const { names, lifetimes, home } = lifetimesOf(graph, { ...inferred, steps }, keep);
   const memory = planMemory(lifetimes);
   const base = engine.arena.alloc(memory.bytes);
   const slots = new Map<string, Slot>();
@@ -169,18 +178,39 @@ export function bindPlan(
     return slots.get(name) ?? { ...info, pointer: 0 };
   };
   let most = 0;
-  const launches = nodes.map((node) => {
-    const { bind, constants: addresses } = lowered.nodes.get(node)!;
-    const inputs = node.inputs.map((name, i) => {
+  const launches = steps.map(({ node, inputs: from, outputs: to, stacks }) => {
+    const { bind, constants: addresses } = stacks ? stack(engine, from) : lowered.nodes.get(node)!;
+    const inputs = from.map((name, i) => {
       const slot = slotOf(name);
-      return slot && addresses[i] ? { ...slot, pointer: addresses[i] } : slot;
+      if (slot && addresses[i]) return { ...slot, pointer: addresses[i] };
+      // What a body takes from outside may be a weight.
+      return slot && graph.weights.has(name) && !graph.weights.has(node.inputs[i])
+        ? { ...slot, pointer: lowered.elements(name) }
+        : slot;
     });
-    const launch = bind({ inputs, outputs: node.outputs.map((name) => slotOf(name)!) });
+    const launch = bind({ inputs, outputs: to.map((name) => slotOf(name)!) });
     most = Math.max(most, launch.scratch);
     return { node, launch };
   });
-  for (const { name } of graph.outputs) slotOf(name);
+  for (const [i, { name }] of graph.outputs.entries()) slots.set(name, slotOf(inferred.outputs[i])!);
   return { slots, launches, scratch: engine.arena.alloc(most), memory, constants };
+}
+
+/** One input after another as the output. */
+function stack({ kernels }: Engine, names: readonly string[]): Pick<Lowered, "bind" | "constants"> {
+  return {
+    constants: names.map(() => 0),
+    bind: ({ inputs, outputs }) => ({
+      scratch: 0,
+      run() {
+        let to = outputs[0].pointer;
+        for (const slot of inputs) {
+          kernels.copy_bytes(bytesOf(slot!), slot!.pointer, to);
+          to += bytesOf(slot!);
+        }
+      },
+    }),
+  };
 }
 
 /** Runs what is known through the kernels, in memory that is given back. */
@@ -206,7 +236,7 @@ function knowledgeOf(
         const { bind, constants } = lowered.nodes.get(node)!;
         const given = inputs.map((info, i): Slot | undefined => {
           if (!info) return undefined;
-          if (constants[i] || graph.weights.has(node.inputs[i])) return { ...info, pointer: constants[i] };
+          if (graph.weights.has(node.inputs[i])) return { ...info, pointer: constants[i] };
           return { ...info, pointer: place(engine, info.known!) };
         });
         const made = outputs.map((info): Slot => ({ ...info, pointer: arena.alloc(bytesOf(info)) }));
@@ -221,12 +251,13 @@ function knowledgeOf(
 }
 
 /** When each value is made and last used; values that share a place share a lifetime. */
-function lifetimesOf(graph: Graph, infos: ReadonlyMap<string, Info>, keep: boolean) {
-  const end = graph.nodes.length;
+function lifetimesOf(graph: Graph, { infos, steps, outputs }: Inferred, keep: boolean) {
+  const end = steps.length;
   const lastUse = new Map<string, number>();
-  for (const [step, node] of graph.nodes.entries()) for (const name of node.inputs) lastUse.set(name, step);
+  for (const [step, { inputs }] of steps.entries()) for (const name of inputs) lastUse.set(name, step);
   // Inputs and outputs stay for the whole run: a caller fills the one in place and the other is read at the end.
-  for (const { name } of [...graph.inputs, ...graph.outputs]) lastUse.set(name, end);
+  for (const { name } of graph.inputs) lastUse.set(name, end);
+  for (const name of outputs) lastUse.set(name, end);
   const names: string[] = [];
   const home = new Map<string, number>();
   const lifetimes: { bytes: number; first: number; last: number }[] = [];
@@ -237,18 +268,18 @@ function lifetimesOf(graph: Graph, infos: ReadonlyMap<string, Info>, keep: boole
     lifetimes.push({ bytes: bytes(name), first, last: keep ? end : (lastUse.get(name) ?? first) });
   };
   for (const { name } of graph.inputs) settle(name, 0);
-  for (const [step, node] of graph.nodes.entries()) {
-    const [source] = node.inputs;
-    const [result] = node.outputs;
+  for (const [step, { node, inputs, outputs: made, stacks }] of steps.entries()) {
+    const [source] = inputs;
+    const [result] = made;
     const place = home.get(source);
     const dies = !keep && place !== undefined && lifetimes[place].last === step;
-    if (dies && operatorOf(node).inPlace && node.outputs.length === 1 && bytes(source) === bytes(result)) {
+    if (dies && !stacks && operatorOf(node).inPlace && made.length === 1 && bytes(source) === bytes(result)) {
       names.push(result);
       home.set(result, place);
       lifetimes[place].last = lastUse.get(result) ?? step;
       continue;
     }
-    for (const name of node.outputs) if (name !== "") settle(name, step);
+    for (const name of made) if (name !== "") settle(name, step);
   }
   return { names, home, lifetimes: lifetimes as readonly Lifetime[] };
 }

@@ -2,10 +2,10 @@ import type { TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
-import { producers } from "../graph/order.js";
 import { createEngine, type Engine } from "../kernels/engine.js";
 import type { Info } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
+import { hoist } from "../passes/hoist.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
 import { nameOf, sameShape, type Tensor } from "../tensor.js";
 import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
@@ -48,7 +48,7 @@ export class Model {
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    this.#graph = fold(graph);
+    this.#graph = hoist(fold(graph));
     this.#engine = createEngine(module, options.maxBytes);
     this.#lowered = lowerGraph(this.#engine, this.#graph, options.exact ?? false);
     this.#base = this.#engine.arena.mark();
@@ -175,7 +175,10 @@ export class Model {
         enterPlan(engine, plan);
         return (this.#current = plan);
       } catch (error) {
-        if (!(error instanceof DependsOnValue) || !this.#pinRootsOf(error.value)) throw error;
+        if (!(error instanceof DependsOnValue)) throw error;
+        const more = error.roots.filter((name) => !this.#pinned.has(name));
+        if (more.length === 0) throw error;
+        for (const name of more) this.#pinned.add(name);
       }
     }
   }
@@ -187,21 +190,6 @@ export class Model {
     if (feed !== undefined) return { ...info, known: knownOf(info.dtype, valuesOf(feed)) };
     if (current?.known) return { ...info, known: current.known };
     throw new TypeError(expected("run", `input ${name}, which shapes depend on`, "none"));
-  }
-
-  /** Pins the inputs that a value is made of; whether there were any that were not pinned yet. */
-  #pinRootsOf(value: string): boolean {
-    const made = producers(this.#graph);
-    const before = this.#pinned.size;
-    const seen = new Set<string>();
-    const queue = [value];
-    for (const name of queue) {
-      if (seen.has(name)) continue;
-      seen.add(name);
-      if (this.inputs.some((input) => input.name === name)) this.#pinned.add(name);
-      queue.push(...(made.get(name)?.inputs ?? []));
-    }
-    return this.#pinned.size > before;
   }
 }
 

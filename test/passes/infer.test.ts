@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { ShapeError, UnsupportedError } from "../../src/errors.js";
 import type { Attribute, Graph, ValueInfo } from "../../src/graph/graph.js";
 import { operators } from "../../src/ops/registry.js";
-import { bindShape, inferInfos } from "../../src/passes/infer.js";
+import { bindShape, inferGraph } from "../../src/passes/infer.js";
 
 function inferShapes(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
   const infos = [...shapes].map(([name, shape]) => [name, { dtype: "float32", shape }] as const);
-  return new Map([...inferInfos(graph, new Map(infos))].map(([name, { shape }]) => [name, shape]));
+  return new Map([...inferGraph(graph, new Map(infos)).infos].map(([name, { shape }]) => [name, shape]));
 }
 
 /** The output shapes of one node, or what it throws. */
