@@ -43,7 +43,7 @@ export {
   gelu_f32,
   gelu_tanh_f32,
 } from "./ops/activation";
-export { add_f32, add_row_f32, fill_row_f32 } from "./ops/elementwise";
+export { add_f32, add_row_f32, blend_f32, fill_row_f32, multiply_add_f32 } from "./ops/elementwise";
 export { copy_bytes, transpose_f32 } from "./ops/movement";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";

@@ -177,6 +177,8 @@ export interface RunKernels {
   gelu_tanh_f32(n: number, x: P, y: P): void;
   softmax_f32(rows: number, cols: number, x: P, y: P): void;
   add_f32(n: number, a: P, b: P, y: P): void;
+  multiply_add_f32(n: number, a: P, b: P, c: P, y: P): void;
+  blend_f32(n: number, z: P, a: P, b: P, y: P): void;
   add_row_f32(rows: number, cols: number, row: P, y: P): void;
   fill_row_f32(rows: number, cols: number, row: P, y: P): void;
   copy_bytes(n: number, x: P, y: P): void;

@@ -8,6 +8,7 @@ import { flatten, identity } from "./movement.js";
 import { batchNormalization, layerNormalization } from "./norm.js";
 import type { Op } from "./op.js";
 import { averagePool, globalAveragePool, maxPool } from "./pool.js";
+import { gru, lstm, rnn } from "./recurrent.js";
 
 /** Every operator that runs, by its ONNX name. */
 export const operators: ReadonlyMap<string, Op> = new Map([
@@ -20,10 +21,13 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Gelu", gelu],
   ["Gemm", gemm],
   ["GlobalAveragePool", globalAveragePool],
+  ["GRU", gru],
   ["Identity", identity],
+  ["LSTM", lstm],
   ["LayerNormalization", layerNormalization],
   ["MatMul", matmul],
   ["MaxPool", maxPool],
+  ["RNN", rnn],
   ["Relu", relu],
   ["Sigmoid", sigmoid],
   ["Softmax", softmax],

@@ -25,6 +25,32 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     }
   });
 
+  test("multiply_add_f32 is c + a b and blend_f32 a + z (b - a), in place too", () => {
+    for (const n of sizes) {
+      const [a, b, c] = [1, 2, 3].map((seed) => normals(n, seed));
+      const memory = new Guarded(kernels);
+      const [y, alone, blended] = [memory.room(4 * n), memory.room(4 * n), memory.room(4 * n)];
+      const [pa, pb, pc] = [memory.place(a), memory.place(b), memory.place(c)];
+      const last = memory.placeFlush(c);
+      kernels.multiply_add_f32(n, pa, pb, last, y);
+      kernels.multiply_add_f32(n, last, pb, 0, alone);
+      kernels.blend_f32(n, pa, pb, last, blended);
+      kernels.multiply_add_f32(n, pa, pb, pc, pc);
+      memory.check();
+      const fround = Math.fround;
+      const sum = a.map((v, i) => c[i] + fround(v * b[i]));
+      for (const pointer of [y, pc]) expectSame(memory.read(Float32Array, pointer, n), sum);
+      expectSame(
+        memory.read(Float32Array, alone, n),
+        c.map((v, i) => v * b[i]),
+      );
+      expectSame(
+        memory.read(Float32Array, blended, n),
+        a.map((v, i) => b[i] + fround(v * fround(c[i] - b[i]))),
+      );
+    }
+  });
+
   test("add_row_f32 adds the row to every row", () => {
     for (const [rows, cols] of shapes) {
       const [row, y] = [normals(cols, 1), normals(rows * cols, 2)];
