@@ -43,6 +43,7 @@ export {
   gelu_f32,
   gelu_tanh_f32,
 } from "./ops/activation";
+export { pool_f32 } from "./ops/pool-general";
 export { add_f32, add_row_f32, blend_f32, fill_row_f32, multiply_add_f32 } from "./ops/elementwise";
 export { copy_bytes, transpose_f32 } from "./ops/movement";
 export { dequantize_rows_i8 } from "./compress/int8";

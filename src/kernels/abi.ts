@@ -166,6 +166,13 @@ export interface RunKernels {
     countIncludePad: number,
   ): void;
 
+  // biome-ignore format: sizes in lines
+  pool_f32(
+    kind: number, p: number, planes: number, d: number, h: number, w: number, kd: number, kh: number, kw: number,
+    sd: number, sh: number, sw: number, dd: number, dh: number, dw: number, pd: number, ph: number, pw: number,
+    ed: number, eh: number, ew: number, od: number, oh: number, ow: number, x: P, y: P, at: P, columns: number,
+  ): void;
+
   // ops/norm, activation, elementwise, movement, reduce
   scale_shift_f32(n: number, c: number, plane: number, x: P, scale: P, shift: P, y: P): void;
   layer_norm_f32(rows: number, cols: number, x: P, gamma: P, beta: P, y: P, epsilon: number): void;

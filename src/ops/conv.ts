@@ -1,12 +1,12 @@
 import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import { showShape, sizeOf } from "../tensor.js";
+import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
 import { asImage, type Geometry, geometryOf, laid, offsets, scratchOf } from "./image.js";
 import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots } from "./op.js";
 import { paysSparse, type Sparse } from "./sparse.js";
-import { imageShape, windowOf, windowOutput } from "./window.js";
+import { imageShape, sidesOf, sidesOutput, windowOf } from "./window.js";
 
 type Kernels = Site["kernels"];
 
@@ -30,7 +30,7 @@ export const conv: Op = {
   },
   infer: ofFloats((node, inputs) => {
     const x = shapeOf(node, inputs, 0);
-    const [n, c, h, w] = imageShape(node, asImage(x));
+    const [n, c] = imageShape(node, asImage(x));
     const weight = shapeOf(node, inputs, 1);
     const group = integer(node, "group", 1);
     if (weight.length !== x.length || weight[1] * group !== c || weight[0] % group !== 0) {
@@ -42,16 +42,15 @@ export const conv: Op = {
         ),
       );
     }
-    const window = windowOf(node, weight.slice(2), x.length - 2);
-    const [, , kh, kw] = asImage(weight);
-    if (window.kernel[0] !== kh || window.kernel[1] !== kw) {
-      throw new ShapeError(expected(`${node.name}.kernel_shape`, showShape(weight.slice(2)), showShape(window.kernel)));
+    const sides = sidesOf(node, x.slice(2), weight.slice(2));
+    if (!sameShape(sides.kernel, weight.slice(2))) {
+      throw new ShapeError(expected(`${node.name}.kernel_shape`, showShape(weight.slice(2)), showShape(sides.kernel)));
     }
     const bias = inputs[2];
     if (bias && sizeOf(bias) !== weight[0]) {
       throw new ShapeError(expected(`${node.name} (Conv) bias`, `${weight[0]} values`, showShape(bias)));
     }
-    return [[n, weight[0], ...windowOutput(node, window, h, w).slice(4 - x.length)]];
+    return [[n, weight[0], ...sidesOutput(node, sides, x.slice(2))]];
   }),
   lower(site) {
     const weight = site.weight(1);
@@ -103,7 +102,7 @@ export const conv: Op = {
 /** Whether every window is 3 x 3 without strides, and there are channels enough. */
 function paysWinograd(node: GraphNode, { shape, rows }: PlacedWeight, group: number): boolean {
   if (shape.length !== 4 || shape[2] !== 3 || shape[3] !== 3) return false;
-  const { strides, dilations } = windowOf(node, [3, 3]);
+  const { strides, dilations } = windowOf(node, [3, 3], [3, 3]);
   const plain = [...strides, ...dilations].every((step) => step === 1);
   return plain && shape[1] >= winogradFrom && rows / group >= winogradFrom;
 }

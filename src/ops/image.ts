@@ -37,7 +37,7 @@ export function geometryOf(
   wShape: readonly number[],
   yShape: readonly number[],
 ): Geometry {
-  const window = windowOf(node, wShape.slice(2), xShape.length - 2);
+  const window = windowOf(node, xShape.slice(2), wShape.slice(2));
   const group = integer(node, "group", 1);
   const [batch, channels, h, width] = asImage(xShape);
   const [, outputs, outH, outW] = asImage(yShape);

@@ -1,47 +1,105 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
+import type { RunKernels } from "../kernels/abi.js";
+import { showShape } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
-import { type Op, ofFloats } from "./op.js";
-import { imageShape, windowOf, windowOutput } from "./window.js";
+import { type Info, type Launch, type Op, ofFloats, type Slot } from "./op.js";
+import { sidesOf, sidesOutput, windowOf } from "./window.js";
 
 type Sizes = [number, number, number, number, number, number, number, number, number, number, number];
 
-/** planes, h, w, kh, kw, strides, pads, output: what every pooling kernel begins with. */
+/** planes, h, w, kh, kw, strides, pads, output: what every kernel for images without dilation begins with. */
 function sizesOf(node: GraphNode, x: readonly number[], y: readonly number[]): Sizes {
-  const { kernel, strides, pads } = windowOf(node);
-  return [x[0] * x[1], x[2], x[3], ...kernel, ...strides, pads[0], pads[1], y[2], y[3]];
+  const { kernel, strides, pads } = windowOf(node, x.slice(2));
+  const image = (shape: readonly number[]) => (shape.length === 3 ? [1, shape[2]] : [shape[2], shape[3]]);
+  const [h, w] = image(x);
+  const [outH, outW] = image(y);
+  return [x[0] * x[1], h, w, ...kernel, ...strides, pads[0], pads[1], outH, outW];
 }
 
 function attrs(node: GraphNode, names: readonly string[]): void {
   only(node, ["kernel_shape", "strides", "pads", "dilations", "ceil_mode", "auto_pad", ...names]);
-  if (integer(node, "ceil_mode", 0) !== 0) {
-    throw new UnsupportedError(expected(`${node.name}.ceil_mode`, "0", "1"));
-  }
-  const { kernel, dilations, pads } = windowOf(node);
-  const [dilationH, dilationW] = dilations;
-  if (dilationH !== 1 || dilationW !== 1) {
-    throw new UnsupportedError(expected(`${node.name}.dilations`, "[1, 1]", `[${dilationH}, ${dilationW}]`));
-  }
-  // A window that holds nothing but padding has neither a largest value nor a mean.
-  if (pads.some((pad, side) => pad >= kernel[side % 2])) {
-    const want = `pads smaller than the kernel [${kernel.join(", ")}]`;
-    throw new ShapeError(expected(`${node.name}.pads`, want, `[${pads.join(", ")}]`));
-  }
 }
 
-const infer = ofFloats((node, inputs) => {
-  const [n, c, h, w] = imageShape(node, shapeOf(node, inputs, 0));
-  return [[n, c, ...windowOutput(node, windowOf(node), h, w)]];
-});
+/** Sizes after images and channels: one to three of them. @throws ShapeError */
+function spatial(node: GraphNode, shape: readonly number[]): readonly number[] {
+  if (shape.length < 3 || shape.length > 5) {
+    throw new ShapeError(expected(`${node.name} (${node.op})`, "[n, c] and one to three sizes", showShape(shape)));
+  }
+  return shape.slice(2);
+}
 
-/** Largest value of each window; padding does not count. */
+function pooled(node: GraphNode, shape: readonly number[]): readonly number[] {
+  const sizes = spatial(node, shape);
+  const sides = sidesOf(node, sizes);
+  // A window that holds nothing but padding has neither a largest value nor a mean.
+  const reach = (i: number) => sides.dilations[i] * (sides.kernel[i] - 1) + 1;
+  if ([...sides.begins, ...sides.ends].some((pad, i) => pad >= reach(i % sizes.length))) {
+    const want = `pads smaller than the kernel [${sides.kernel.join(", ")}]`;
+    throw new ShapeError(expected(`${node.name}.pads`, want, `[${[...sides.begins, ...sides.ends].join(", ")}]`));
+  }
+  return [shape[0], shape[1], ...sidesOutput(node, sides, sizes)];
+}
+
+const infer = ofFloats((node, inputs) => [pooled(node, shapeOf(node, inputs, 0))]);
+
+/** Kinds of the general kernel: assembly/ops/pool.ts. */
+const kinds = { max: 0, average: 1, averageOfPads: 2, lp: 3 } as const;
+
+/** Whether the kernels for images do: no dilation, no window past the padding at the end, two sides at most. */
+function isPlain(node: GraphNode, { shape }: Slot): boolean {
+  const { dilations } = sidesOf(node, shape.slice(2));
+  return shape.length < 5 && integer(node, "ceil_mode", 0) === 0 && dilations.every((step) => step === 1);
+}
+
+/** Any window over one to three sides. */
+function general(
+  kernels: RunKernels,
+  node: GraphNode,
+  kind: number,
+  x: Slot,
+  [y, indices]: readonly (Slot | undefined)[],
+  power = 0,
+): Launch {
+  const sizes = x.shape.slice(2);
+  const sides = sidesOf(node, sizes);
+  const three = (values: readonly number[], missing: number): [number, number, number] => {
+    const all = [...new Array(3 - values.length).fill(missing), ...values];
+    return [all[0], all[1], all[2]];
+  };
+  const made = (y ?? indices)!.shape.slice(2);
+  const columns = integer(node, "storage_order", 0);
+  const planes = x.shape[0] * x.shape[1];
+  const [pointer, to, at] = [x.pointer, y?.pointer ?? 0, indices?.pointer ?? 0];
+  const [d, h, w] = three(sizes, 1);
+  const [kd, kh, kw] = three(sides.kernel, 1);
+  const [sd, sh, sw] = three(sides.strides, 1);
+  const [dd, dh, dw] = three(sides.dilations, 1);
+  const [pd, ph, pw] = three(sides.begins, 0);
+  const [ed, eh, ew] = three(sides.ends, 0);
+  const [od, oh, ow] = three(made, 1);
+  return {
+    scratch: 0,
+    // biome-ignore format: sizes in lines
+    run: () => kernels.pool_f32(
+      kind, power, planes, d, h, w, kd, kh, kw, sd, sh, sw, dd, dh, dw, pd, ph, pw, ed, eh, ew, od, oh, ow, pointer, to, at,
+      columns,
+    ),
+  };
+}
+
+/** Largest value of each window, and where in X it stands; padding does not count. */
 export const maxPool: Op = {
   attrs: (node) => attrs(node, ["storage_order"]),
-  infer,
+  infer(node, inputs): readonly Info[] {
+    const [y] = infer(node, inputs);
+    return [y, { dtype: "int64", shape: y.shape }];
+  },
   lower:
     ({ node, kernels }) =>
     ({ inputs, outputs }) => {
-      const [x, y] = [inputs[0]!, outputs[0]];
+      const [x, y, indices] = [inputs[0]!, outputs[0], outputs[1]];
+      if (indices || !isPlain(node, x)) return general(kernels, node, kinds.max, x, [y, indices]);
       const sizes = sizesOf(node, x.shape, y.shape);
       return { scratch: 0, run: () => kernels.max_pool_f32(...sizes, x.pointer, y.pointer) };
     },
@@ -49,6 +107,7 @@ export const maxPool: Op = {
     ({ node, kernels }) =>
     ({ inputs, outputs, dInputs, dOutputs }) => {
       const x = inputs[0]!;
+      onlyPlain(node, x);
       const sizes = sizesOf(node, x.shape, outputs[0].shape);
       return { scratch: 0, run: () => kernels.max_pool_grad_f32(...sizes, x.pointer, dOutputs[0], dInputs[0]) };
     },
@@ -62,38 +121,89 @@ export const averagePool: Op = {
     ({ node, kernels }) =>
     ({ inputs, outputs }) => {
       const [x, y] = [inputs[0]!, outputs[0]];
-      const sizes = sizesOf(node, x.shape, y.shape);
       const count = integer(node, "count_include_pad", 0);
+      if (!isPlain(node, x)) return general(kernels, node, count ? kinds.averageOfPads : kinds.average, x, [y]);
+      const sizes = sizesOf(node, x.shape, y.shape);
       return { scratch: 0, run: () => kernels.average_pool_f32(...sizes, x.pointer, y.pointer, count) };
     },
   grad:
     ({ node, kernels }) =>
     ({ inputs, outputs, dInputs, dOutputs }) => {
+      onlyPlain(node, inputs[0]!);
       const sizes = sizesOf(node, inputs[0]!.shape, outputs[0].shape);
       const count = integer(node, "count_include_pad", 0);
       return { scratch: 0, run: () => kernels.average_pool_grad_f32(...sizes, dOutputs[0], dInputs[0], count) };
     },
 };
 
+/** (sum |x|^p)^(1/p) of each window. */
+export const lpPool: Op = {
+  attrs: (node) => attrs(node, ["p"]),
+  infer,
+  lower:
+    ({ node, kernels }) =>
+    ({ inputs, outputs }) =>
+      general(kernels, node, kinds.lp, inputs[0]!, outputs, powerOf(node)),
+};
+
+function powerOf(node: GraphNode): number {
+  const p = integer(node, "p", 2);
+  if (p < 1 || p > 64) throw new ShapeError(expected(`${node.name}.p`, "1 to 64", `${p}`));
+  return p;
+}
+
+function onlyPlain(node: GraphNode, x: Slot): void {
+  if (isPlain(node, x)) return;
+  throw new UnsupportedError(
+    expected(`${node.name} (${node.op})`, "a gradient of images without dilation or ceil_mode", "another"),
+  );
+}
+
+/** One window over all there is: [n, c, ...] -> [n, c, 1, ...]. */
+function whole(kind: number, names: readonly string[] = []): Op {
+  return {
+    attrs: (node) => only(node, names),
+    infer: ofFloats((node, inputs) => {
+      const shape = shapeOf(node, inputs, 0);
+      return [[shape[0], shape[1], ...spatial(node, shape).map(() => 1)]];
+    }),
+    lower:
+      ({ kernels, node }) =>
+      ({ inputs, outputs }) => {
+        const x = inputs[0]!;
+        const sizes = x.shape.slice(2).reduce((a, b) => a * b, 1);
+        const planes = x.shape[0] * x.shape[1];
+        const power = kind === kinds.lp ? powerOf(node) : 0;
+        const [from, to] = [x.pointer, outputs[0].pointer];
+        if (kind === kinds.average) {
+          return {
+            scratch: 0,
+            run: () => kernels.average_pool_f32(planes, 1, sizes, 1, sizes, 1, 1, 0, 0, 1, 1, from, to, 0),
+          };
+        }
+        return {
+          scratch: 0,
+          // biome-ignore format: sizes in lines
+          run: () => kernels.pool_f32(
+            kind, power, planes, 1, 1, sizes, 1, 1, sizes, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, from, to, 0, 0,
+          ),
+        };
+      },
+  };
+}
+
 /** Mean over all pixels: [n, c, h, w] -> [n, c, 1, 1]. */
 export const globalAveragePool: Op = {
-  attrs: (node) => only(node, []),
-  infer: ofFloats((node, inputs) => {
-    const [n, c] = imageShape(node, shapeOf(node, inputs, 0));
-    return [[n, c, 1, 1]];
-  }),
-  lower:
-    ({ kernels }) =>
-    ({ inputs, outputs }) => {
-      const { pointer, shape } = inputs[0]!;
-      const sizes: Sizes = [shape[0] * shape[1], shape[2], shape[3], shape[2], shape[3], 1, 1, 0, 0, 1, 1];
-      return { scratch: 0, run: () => kernels.average_pool_f32(...sizes, pointer, outputs[0].pointer, 0) };
-    },
+  ...whole(kinds.average),
   grad:
     ({ kernels }) =>
     ({ inputs, dInputs, dOutputs }) => {
       const { shape } = inputs[0]!;
-      const sizes: Sizes = [shape[0] * shape[1], shape[2], shape[3], shape[2], shape[3], 1, 1, 0, 0, 1, 1];
-      return { scratch: 0, run: () => kernels.average_pool_grad_f32(...sizes, dOutputs[0], dInputs[0], 0) };
+      const sizes = shape.slice(2).reduce((a, b) => a * b, 1);
+      const all: Sizes = [shape[0] * shape[1], 1, sizes, 1, sizes, 1, 1, 0, 0, 1, 1];
+      return { scratch: 0, run: () => kernels.average_pool_grad_f32(...all, dOutputs[0], dInputs[0], 0) };
     },
 };
+
+export const globalMaxPool: Op = whole(kinds.max);
+export const globalLpPool: Op = whole(kinds.lp, ["p"]);

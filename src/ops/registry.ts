@@ -7,7 +7,7 @@ import { gemm, matmul } from "./linear.js";
 import { flatten, identity } from "./movement.js";
 import { batchNormalization, layerNormalization } from "./norm.js";
 import type { Op } from "./op.js";
-import { averagePool, globalAveragePool, maxPool } from "./pool.js";
+import { averagePool, globalAveragePool, globalLpPool, globalMaxPool, lpPool, maxPool } from "./pool.js";
 import { gru, lstm, rnn } from "./recurrent.js";
 
 /** Every operator that runs, by its ONNX name. */
@@ -21,10 +21,13 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Gelu", gelu],
   ["Gemm", gemm],
   ["GlobalAveragePool", globalAveragePool],
+  ["GlobalLpPool", globalLpPool],
+  ["GlobalMaxPool", globalMaxPool],
   ["GRU", gru],
   ["Identity", identity],
   ["LSTM", lstm],
   ["LayerNormalization", layerNormalization],
+  ["LpPool", lpPool],
   ["MatMul", matmul],
   ["MaxPool", maxPool],
   ["RNN", rnn],

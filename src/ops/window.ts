@@ -1,9 +1,73 @@
-import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape } from "../tensor.js";
-import { integers } from "./attributes.js";
+import { integer, integers } from "./attributes.js";
 
-/** A sliding window over images [n, c, h, w], as convolutions and pools share it. */
+/** A sliding window over the dimensions after images and channels, as convolutions and pools share it. */
+export interface Sides {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly begins: readonly number[];
+  readonly ends: readonly number[];
+}
+
+/**
+ * Window of a node over `sizes`; `kernel` where no kernel_shape attribute gives it. auto_pad SAME_UPPER and SAME_LOWER pad so that
+ * there are ceil(size / stride) outputs, the odd one at the end or at the beginning.
+ * @throws ShapeError
+ */
+export function sidesOf(node: GraphNode, sizes: readonly number[], kernel?: readonly number[]): Sides {
+  const rank = sizes.length;
+  const given =
+    node.attributes.kernel_shape === undefined && kernel ? kernel : integers(node, "kernel_shape", rank, undefined, 1);
+  const strides = integers(node, "strides", rank, 1, 1);
+  const dilations = integers(node, "dilations", rank, 1, 1);
+  const pads = integers(node, "pads", 2 * rank, 0, 0);
+  const auto = node.attributes.auto_pad ?? "NOTSET";
+  const window = { kernel: given, strides, dilations };
+  switch (auto) {
+    case "NOTSET":
+    case "":
+      return { ...window, begins: pads.slice(0, rank), ends: pads.slice(rank) };
+    case "VALID":
+      return { ...window, begins: sizes.map(() => 0), ends: sizes.map(() => 0) };
+    case "SAME_UPPER":
+    case "SAME_LOWER": {
+      const totals = sizes.map((size, i) => {
+        const extent = dilations[i] * (given[i] - 1) + 1;
+        return Math.max((Math.ceil(size / strides[i]) - 1) * strides[i] + extent - size, 0);
+      });
+      const less = totals.map((total) => Math.floor(total / 2));
+      const more = totals.map((total) => Math.ceil(total / 2));
+      return auto === "SAME_UPPER" ? { ...window, begins: less, ends: more } : { ...window, begins: more, ends: less };
+    }
+    default:
+      throw new ShapeError(
+        expected(`${node.name}.auto_pad`, "NOTSET, VALID, SAME_UPPER or SAME_LOWER", JSON.stringify(auto)),
+      );
+  }
+}
+
+/** Sizes of the output. @throws ShapeError where the window does not fit into the padded sizes */
+export function sidesOutput(node: GraphNode, sides: Sides, sizes: readonly number[]): number[] {
+  const up = integer(node, "ceil_mode", 0) !== 0;
+  return sizes.map((size, i) => {
+    const extent = sides.dilations[i] * (sides.kernel[i] - 1) + 1;
+    const room = size + sides.begins[i] + sides.ends[i] - extent;
+    if (room < 0) {
+      throw new ShapeError(
+        expected(`${node.name} (${node.op})`, `an image that holds a window of ${extent}`, `${size}`),
+      );
+    }
+    if (!up) return Math.floor(room / sides.strides[i]) + 1;
+    const count = Math.ceil(room / sides.strides[i]) + 1;
+    // A window that begins past the image and the padding before it has nothing to see.
+    return (count - 1) * sides.strides[i] >= size + sides.begins[i] ? count - 1 : count;
+  });
+}
+
+/** A window over images [n, c, h, w]. */
 export interface Window {
   readonly kernel: readonly [number, number];
   readonly strides: readonly [number, number];
@@ -12,41 +76,17 @@ export interface Window {
   readonly pads: readonly [number, number, number, number];
 }
 
-/**
- * Window of a node; `kernel` where no kernel_shape attribute gives it. Of rank 1, a line is an image of height 1.
- * @throws ShapeError, UnsupportedError
- */
-export function windowOf(node: GraphNode, kernel?: readonly number[], rank = 2): Window {
-  const given =
-    node.attributes.kernel_shape === undefined && kernel ? kernel : integers(node, "kernel_shape", rank, undefined, 1);
-  const pads = integers(node, "pads", 2 * rank, 0, 0);
-  const strides = integers(node, "strides", rank, 1, 1);
-  const dilations = integers(node, "dilations", rank, 1, 1);
-  const auto = node.attributes.auto_pad ?? "NOTSET";
-  if (auto !== "NOTSET") throw new UnsupportedError(expected(`${node.name}.auto_pad`, "NOTSET", String(auto)));
+/** Window of a node over images; a line is an image of height 1. @throws ShapeError */
+export function windowOf(node: GraphNode, sizes: readonly number[], kernel?: readonly number[]): Window {
+  const { strides, dilations, begins, ends, kernel: given } = sidesOf(node, sizes, kernel);
   const pair = (values: readonly number[], missing: number): readonly [number, number] =>
-    rank === 1 ? [missing, values[0]] : [values[0], values[1]];
+    values.length === 1 ? [missing, values[0]] : [values[0], values[1]];
   return {
     kernel: pair(given, 1),
     strides: pair(strides, 1),
     dilations: pair(dilations, 1),
-    pads: [...pair(pads, 0), ...pair(pads.slice(rank), 0)],
+    pads: [...pair(begins, 0), ...pair(ends, 0)],
   };
-}
-
-/** Height and width of the output. @throws ShapeError where the window does not fit into the padded image */
-export function windowOutput(node: GraphNode, window: Window, h: number, w: number): [number, number] {
-  const side = (size: number, axis: 0 | 1) => {
-    const extent = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
-    const room = size + window.pads[axis] + window.pads[axis + 2] - extent;
-    if (room < 0) {
-      throw new ShapeError(
-        expected(`${node.name} (${node.op})`, `an image that holds a window of ${extent}`, `${size}`),
-      );
-    }
-    return Math.floor(room / window.strides[axis]) + 1;
-  };
-  return [side(h, 0), side(w, 1)];
 }
 
 /** Checks for images and gives [n, c, h, w]. */
