@@ -2,17 +2,25 @@
 // operators change over. An edge is where the ratio of the two times passes 1, between the two settings around it.
 import { readdirSync, readFileSync } from "node:fs";
 import { floatsAt, place } from "../dist/kernels/engine.js";
-import * as factored from "../dist/ops/factored.js";
+import { rebuilt, stepwise, twoStepsBelow } from "../dist/ops/factored.js";
 import { grouped, turned, turnedBytes } from "../dist/ops/sparse.js";
 import { Random } from "../dist/random.js";
 import { contest } from "./contest.mjs";
+import { factors } from "./factored.mjs";
 import { freshEngine, normals, uniforms } from "./memory.mjs";
 import { sparseWeight } from "./session.mjs";
 
 const sparsities = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 
-export async function crossover({ relaxed, quick }) {
+/** @param options { relaxed, quick, filters }: a filter is a part of an edge's title */
+export async function crossover({ relaxed, quick, filters }) {
   const effort = quick ? { rounds: 3, cycle: 0.005 } : { rounds: 9, cycle: 0.01 };
+  const found = constants();
+  const edge = async (title, settings, prepare, said) => {
+    if (filters.length > 0 && !filters.some((filter) => title.includes(filter))) return;
+    const predicted = typeof said === "string" ? { name: said, value: found.get(said).value } : said;
+    await measure(title, settings, prepare, effort, predicted);
+  };
   const images = [
     [64, 56, 64],
     [128, 28, 128],
@@ -21,48 +29,57 @@ export async function crossover({ relaxed, quick }) {
   for (const [c, side, o] of images) {
     const shape = `${c} x ${side} x ${side} -> ${o}`;
     const at = (rival) => (sparsity) => sparseConv(c, side, o, 3, sparsity, rival, relaxed);
-    await edge(`sparsity, CSR against GEMM, conv 3x3 ${shape}`, sparsities, at("gemm"), effort);
-    await edge(`sparsity, CSR against Winograd, conv 3x3 ${shape}`, sparsities, at("winograd"), effort);
+    await edge(`sparsity, CSR against GEMM, conv 3x3 ${shape}`, sparsities, at("gemm"), "sparseFrom");
+    await edge(`sparsity, CSR against Winograd, conv 3x3 ${shape}`, sparsities, at("winograd"), "sparseFromWinograd");
   }
   for (const [c, side, o] of [
     [64, 56, 256],
     [256, 14, 1024],
   ]) {
     const at = (sparsity) => sparseConv(c, side, o, 1, sparsity, "gemm", relaxed);
-    await edge(`sparsity, CSR against GEMM, conv 1x1 ${c} x ${side} x ${side} -> ${o}`, sparsities, at, effort);
+    const title = `sparsity, CSR against GEMM, conv 1x1 ${c} x ${side} x ${side} -> ${o}`;
+    await edge(title, sparsities, at, "sparseFrom");
   }
   for (const m of [1, 8, 28, 128]) {
     const at = (sparsity) => sparseGemm(m, 1024, 1024, sparsity, relaxed);
-    await edge(`sparsity, CSR against GEMM, Gemm ${m} x 1024 x 1024`, sparsities, at, effort);
+    await edge(`sparsity, CSR against GEMM, Gemm ${m} x 1024 x 1024`, sparsities, at, "sparseFrom");
   }
   for (const side of [8, 14, 28, 56]) {
     const at = (channels) => winograd(channels, side, relaxed);
-    await edge(`channels, Winograd against GEMM, ${side} x ${side}`, [4, 8, 12, 16, 24, 32, 64], at, effort);
+    const title = `channels, Winograd against GEMM, ${side} x ${side}`;
+    await edge(title, [4, 8, 12, 16, 24, 32, 64], at, "winogradFrom");
   }
   for (const stride of [1, 2]) {
     const at = (outputs) => depthwise(outputs, stride, relaxed);
     const title = `outputs a channel, GEMM against depthwise, 32 x 28 x 28, 3x3 stride ${stride}`;
-    await edge(title, [1, 2, 3, 4, 6, 8, 12], at, effort);
+    await edge(title, [1, 2, 3, 4, 6, 8, 12], at, "depthwiseUntil");
   }
   const sizes = [0.5, 1, 2, 4, 8, 16].map((size) => size * 2 ** 20);
-  await edge("weights, int8 widened on the way against f32, one row", sizes, (size) => widened(size, relaxed), effort);
-  for (const [size, k, perColumn] of [
-    [1024, 256, 64],
-    [512, 1024, 16],
-    [1024, 1536, 8],
+  const title = "weights, int8 widened on the way against f32, one row";
+  await edge(title, sizes, (size) => widened(size, relaxed), "widenedFrom");
+  for (const [layout, rows, cols, d, k, perColumn] of [
+    ["rows", 256, 256, 256, 384, 16],
+    ["rows", 512, 512, 512, 1024, 16],
+    ["rows", 500, 800, 500, 1000, 6],
+    ["rows", 1024, 1024, 1024, 1536, 8],
+    ["rows", 1024, 1024, 1024, 256, 64],
+    ["kernel", 64, 1024, 16, 96, 2],
+    ["kernel", 64, 800, 25, 128, 4],
+    ["kernel", 128, 512, 32, 192, 3],
+    ["kernel", 256, 256, 16, 320, 2],
   ]) {
-    const below = factored.twoStepsBelow?.(made(size, k, perColumn));
-    const at = (batch) => rebuilding(size, k, perColumn, batch, relaxed);
-    const said = below === undefined ? "" : ` (the operator says ${below.toFixed(0)})`;
-    const title = `batch, rebuilding against two steps, ${size} x ${size}, ${perColumn} of ${k} atoms${said}`;
-    await edge(title, [1, 4, 16, 32, 64, 128, 256, 512], at, effort);
+    const made = factors([rows, cols], layout, d, (rows * cols) / d, k, perColumn);
+    const value = twoStepsBelow({ ...made, rows, cols, nnz: made.col.length });
+    const at = (batch) => rebuilding(made, batch, relaxed);
+    const title = `batch, rebuilding against two steps, ${rows} x ${cols} by ${layout}, ${perColumn} of ${k} atoms of ${d}`;
+    await edge(title, [4, 8, 12, 16, 24, 32, 48, 64, 96, 128], at, { name: "twoStepsBelow", value });
   }
   console.log("\nconstants of src/ops:");
-  for (const line of constants()) console.log(`  ${line}`);
+  for (const [name, { value, file }] of found) console.log(`  ${name} = ${value} (src/ops/${file})`);
 }
 
-/** Prints the ratio at each setting (above 1: the first named is faster) and the edge. */
-async function edge(title, settings, prepare, effort) {
+/** Prints the ratio at each setting (above 1: the first named is faster) and the edge, beside what the operators go by. */
+async function measure(title, settings, prepare, effort, { name, value }) {
   const ratios = [];
   for (const setting of settings) {
     const { peers } = await contest(
@@ -79,19 +96,21 @@ async function edge(title, settings, prepare, effort) {
     const between = settings[last] + ((settings[last + 1] - settings[last]) * -low) / (high - low);
     found = `from ${between.toPrecision(3)} on`;
   }
-  console.log(`${title}: ${found}`);
+  console.log(`${title}: ${found} (${name}: ${Number(value.toPrecision(3))})`);
   console.log(`  ${settings.map((setting, i) => `${setting}: ${ratios[i].toFixed(2)}`).join("  ")}`);
 }
 
-/** Every named number of src/ops, with its file. */
+/** Every named number of src/ops by its name, with its file. */
 function constants() {
   const folder = new URL("../src/ops/", import.meta.url);
-  return readdirSync(folder).flatMap((file) => {
+  const found = readdirSync(folder).flatMap((file) => {
     const text = readFileSync(new URL(file, folder), "utf8");
-    return [...text.matchAll(/^(?:export )?const (\w+) = ([\d._]+(?: \* [\d._]+)*);/gm)].map(
-      ([, name, value]) => `${name} = ${value} (src/ops/${file})`,
-    );
+    return [...text.matchAll(/^(?:export )?const (\w+) = ([\d._]+(?: \* [\d._]+)*);/gm)].map(([, name, product]) => {
+      const value = product.split(" * ").reduce((all, factor) => all * Number(factor.replaceAll("_", "")), 1);
+      return [name, { value, file }];
+    });
   });
+  return new Map(found);
 }
 
 /** Everything of a convolution with padding that keeps the size. */
@@ -153,7 +172,7 @@ function sparseGemm(m, k, n, sparsity, relaxed) {
   const [rowPtr, col, values] = [csr.rowPtr, csr.col, csr.values].map((array) => place(engine, array));
   const placed = { rows: n, cols: k, nnz: csr.values.length, rowPtr, col, values, scale: 0 };
   const site = { kernels, alloc: (bytes) => arena.alloc(bytes) };
-  const ready = grouped ? grouped(site, placed) : placed;
+  const ready = grouped(site, placed);
   const x = place(engine, normals(m * k, 1));
   const y = arena.alloc(4 * m * n);
   const turnedScratch = arena.alloc(turnedBytes(m, placed));
@@ -247,61 +266,32 @@ function widened(size, relaxed) {
   return { ours, peers: { rival: denseGemm(engine, 1, k, k, x, dense) } };
 }
 
-/** Layout `rows`: W [size, size], each column `perColumn` of `k` atoms. */
-function made(size, k, perColumn) {
-  return { layout: "rows", rows: size, cols: size, d: size, n: size, k, nnz: size * perColumn };
-}
-
-function rebuilding(size, k, perColumn, batch, relaxed) {
-  const random = new Random(5);
+/** The two ways of the operator; see src/ops/factored.ts. */
+function rebuilding(made, batch, relaxed) {
   const engine = freshEngine(relaxed);
   const { kernels, arena } = engine;
-  const nnz = size * perColumn;
-  const part = Math.floor(k / perColumn);
-  const rowPtr = Uint32Array.from({ length: size + 1 }, (_, j) => j * perColumn);
-  const col = Uint32Array.from({ length: nnz }, (_, e) => (e % perColumn) * part + random.integer(part));
-  const codes = Int8Array.from(col, () => 1 + random.integer(7));
-  const book = Int8Array.from({ length: k * size }, () => random.integer(255) - 127);
-  const codeScale = new Float32Array(k).fill(1 / 64);
-  const x = place(engine, normals(batch * size, 1));
-  const stored = [rowPtr, col, codes, codeScale, book].map((array) => place(engine, array));
-  const [y, z] = [arena.alloc(4 * batch * size), arena.alloc(4 * batch * size)];
-  const scratch = arena.alloc(kernels.factored_scratch_bytes(batch, size));
-  const ours = {
-    run() {
-      kernels.fill_row_f32(batch, size, 0, y);
-      kernels.factored_columns_i8(batch, size, size, k, x, ...stored, y, scratch, 1 / 64);
+  const [rows, cols] = made.shape;
+  const placed = { ...made, rows, cols, nnz: made.col.length };
+  for (const part of ["rowPtr", "col", "codes", "codeScale", "codebook"]) placed[part] = place(engine, made[part]);
+  const site = {
+    kernels,
+    exact: false,
+    alloc: (bytes) => arena.alloc(bytes),
+    temporary(bytes, use) {
+      const mark = arena.mark();
+      const result = use(arena.alloc(bytes));
+      arena.release(mark);
+      return result;
     },
-    result: () => floatsAt(engine, y, batch * size),
   };
-  // Z [k, n] by counting, and C^T with its scales.
-  const starts = new Uint32Array(k + 1);
-  for (const atom of col) starts[atom + 1]++;
-  for (let a = 0; a < k; a++) starts[a + 1] += starts[a];
-  const next = starts.slice();
-  const [zCol, zValues] = [new Uint32Array(nnz), new Float32Array(nnz)];
-  for (let e = 0; e < nnz; e++) {
-    zCol[next[col[e]]] = Math.floor(e / perColumn);
-    zValues[next[col[e]]++] = codes[e];
-  }
-  const [zRows, zCols, zEntries] = [starts, zCol, zValues].map((array) => place(engine, array));
-  const mix = { rows: k, cols: size, nnz, rowPtr: zRows, col: zCols, values: zEntries, scale: 0 };
-  const ready = grouped ? grouped({ kernels, alloc: (bytes) => arena.alloc(bytes) }, mix) : mix;
-  const dense = place(
-    engine,
-    Float32Array.from(book, (value) => value / 4096),
-  );
-  const panels = arena.alloc(kernels.gemm_panels_b_bytes(k, size));
-  kernels.gemm_pack_b_f32(k, size, size, 1, dense, panels);
-  const t = arena.alloc(4 * batch * k);
-  const other = arena.alloc(Math.max(turnedBytes(batch, mix), kernels.gemm_panels_a_bytes(batch, k)));
-  const rival = {
-    run() {
-      turned(kernels, batch, ready, x, t, other);
-      kernels.fill_row_f32(batch, size, 0, z);
-      kernels.gemm_ab_f32(batch, size, k, t, panels, z, other);
-    },
-    result: () => floatsAt(engine, z, batch * size),
+  const x = place(engine, normals(batch * cols, 1));
+  const contestant = (way) => {
+    const y = arena.alloc(4 * batch * rows);
+    const bind = way(site, placed, 0);
+    const inputs = [{ pointer: x, shape: [batch, cols] }];
+    const launch = bind({ inputs, outputs: [{ pointer: y, shape: [batch, rows] }] });
+    const scratch = arena.alloc(launch.scratch);
+    return { run: () => launch.run(scratch), result: () => floatsAt(engine, y, batch * rows) };
   };
-  return { ours, peers: { rival }, tolerance: 1e-4 };
+  return { ours: contestant(rebuilt), peers: { rival: contestant(stepwise) }, tolerance: 1e-4 };
 }

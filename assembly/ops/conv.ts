@@ -7,11 +7,11 @@
  * left is given: that at the bottom and the right follows from outH and outW.
  */
 import { pack_columns, pack_rows } from "./panel";
-import { KC, MC, multiply_block } from "./tile";
+import { KC, MC, MR, multiply_block } from "./tile";
 import {
   fill, is_pointwise, lay_out, list_taps, pack_planes, phases, plane_pitch, plane_side, planes_bytes,
 } from "./planes";
-import { end_inside, first_inside, pack_window_transposed } from "./window";
+import { add_planes, pack_planes_transposed } from "./planes-grad";
 
 /** Output pixels, or taps, of a block: KC x 512 x 4 bytes are 512 KB of panels. */
 const block: i32 = 512;
@@ -100,25 +100,29 @@ function grad_rows_bytes(o: i32, p: i32): usize {
   return (<usize>(min(o, MC) * min(p, KC)) * 4 + 63) & ~63;
 }
 
-/** Pixels that conv_grad_x_f32 does at a time: their r rows should stay in the second-level cache. */
-// @ts-ignore: decorator
-@inline
-function grad_pixels(r: i32, p: i32): i32 {
-  return min(padded(p), max(64, min(block, (131072 / max(r, 1)) & ~7)));
-}
+/** Pixels that conv_grad_x_f32 does at a time, or the lines that begin among them (measured: 64 to 512 are alike). */
+const gradBlock: i32 = 128;
 
-/** Bytes of scratch of conv_grad_w_f32 and of conv_grad_x_f32 for o channels out, r = c kh kw and p = outH outW. */
-export function conv_grad_scratch_bytes(o: i32, r: i32, p: i32): f64 {
+/** Bytes of scratch of conv_grad_w_f32 and of conv_grad_x_f32. */
+export function conv_grad_scratch_bytes(
+  c: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padLeft: i32, dilationH: i32, dilationW: i32,
+  outH: i32, outW: i32,
+): f64 {
+  const r = c * kh * kw;
+  const p = outH * outW;
+  const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
+  const across = phases(kw, strideW, dilationW) * pitch;
+  const channel = phases(kh, strideH, dilationH) * plane_side(kh, strideH, dilationH, outH) * across;
   const ofW = <f64>grad_rows_bytes(o, p) + <f64>min(p, KC) * <f64>padded(min(r, block)) * 4;
-  const pixels = <f64>grad_pixels(r, p) * 4;
-  const ofX = <f64>o * <f64>r * 4 + <f64>min(o, KC) * pixels + <f64>r * pixels;
-  return max(ofW, ofX);
+  const right = <f64>min(o, KC) * <f64>max(gradBlock, padded(outW)) * 4;
+  const ofX = <f64>o * <f64>r * 4 + right + planes_bytes(o, outH * max(pitch, padded(outW)));
+  return max(ofW, ofX) + <f64>(kh * kw) * 4 + planes_bytes(c, channel);
 }
 
 /**
  * dW += sum over images of dY cols^T: every element is summed in order of image, then pixel, from what dW held.
  * x: f32 [batch, c, h, w], images xImage elements apart; dy: f32 [batch, o, outH, outW], images yImage elements apart;
- * dw: f32 [o, c kh kw], added into, apart from all others; scratch: conv_grad_scratch_bytes(o, c kh kw, outH outW).
+ * dw: f32 [o, c kh kw], added into, apart from all others; scratch: conv_grad_scratch_bytes.
  */
 export function conv_grad_w_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
@@ -129,20 +133,31 @@ export function conv_grad_w_f32(
   assert(((x | dy | dw | scratch) & 3) == 0);
   const p = outH * outW;
   const r = c * kh * kw;
-  if (is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW)) {
+  const pointwise = is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW);
+  if (pointwise) {
     w = outW = p;
     h = outH = 1;
   }
+  const rows = plane_side(kh, strideH, dilationH, outH);
+  const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
+  const phasesH = phases(kh, strideH, dilationH);
+  const phasesW = phases(kw, strideW, dilationW);
+  const channel = <usize>(phasesH * phasesW * rows * pitch) << 2;
   const row = <usize>r << 2;
   const cols = scratch + grad_rows_bytes(o, p);
+  const taps = cols + (<usize>(min(p, KC) * padded(min(r, block))) << 2);
+  const laid = taps + (<usize>(kh * kw) << 2);
+  list_taps(kh, kw, strideH, strideW, dilationH, dilationW, rows, pitch, taps);
   for (let image = 0; image < batch; image++) {
+    if (!pointwise) {
+      lay_out(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, x, laid);
+    }
+    const planes = pointwise ? x : laid;
     for (let q = 0; q < p; q += KC) {
       const kc = min(KC, p - q);
       for (let j = 0; j < r; j += block) {
         const n = min(block, r - j);
-        pack_window_transposed(
-          q, kc, j, n, h, w, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outW, x, cols,
-        );
+        pack_planes_transposed(q, kc, j, n, kh * kw, taps, channel, outW, pitch, planes, cols);
         for (let i = 0; i < o; i += MC) {
           const m = min(MC, o - i);
           pack_rows(m, kc, p, 1, dy + (<usize>(i * p + q) << 2), scratch);
@@ -156,10 +171,13 @@ export function conv_grad_w_f32(
 }
 
 /**
- * dX += col2im(W^T dY), image by image. weight: f32 [o, c kh kw]; dy: f32 [batch, o, outH, outW], images yImage
- * elements apart;
+ * dX += adjoint of the convolution, image by image. Tap by tap W^T dY is added to planes (see planes.ts) where the tap
+ * reads them, and these then to dX (a pointwise one straight to dX). A pixel is summed in order of the block of outputs,
+ * of KC channels out, tap, channel out (with one channel in: column of taps for tap), whatever the batch. Where a row of
+ * planes is longer than one of outputs, 0 times the weight is added: a weight that is not finite makes NaN there.
+ * weight: f32 [o, c kh kw]; dy: f32 [batch, o, outH, outW], images yImage elements apart;
  * dx: f32 [batch, c, h, w], images xImage elements apart, added into, apart from all others;
- * scratch: conv_grad_scratch_bytes(o, c kh kw, outH outW).
+ * scratch: conv_grad_scratch_bytes.
  */
 export function conv_grad_x_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
@@ -171,68 +189,74 @@ export function conv_grad_x_f32(
   const p = outH * outW;
   const r = c * kh * kw;
   if (p == 0 || r == 0 || o == 0) return;
-  if (is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW)) {
+  const pointwise = is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW);
+  if (pointwise) {
     w = outW = p;
     h = outH = 1;
   }
-  const pixels = grad_pixels(r, p);
-  const right = scratch + (<usize>(o * r) << 2);
-  const cols = right + (<usize>(min(o, KC) * pixels) << 2);
+  const rows = plane_side(kh, strideH, dilationH, outH);
+  const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
+  const phasesH = phases(kh, strideH, dilationH);
+  const phasesW = phases(kw, strideW, dilationW);
+  const channel = <usize>(phasesH * phasesW * rows * pitch) << 2;
+  // What is the row of a tile: a channel, or, where there is but one, a row of the window, a line of its plane further. Rows must
+  // lie a tile apart.
+  const single = c == 1 && strideH == 1 && pitch >= 8;
+  const tall = single ? kh : c;
+  const count = single ? kw : kh * kw;
+  const step = single ? <usize>(dilationH * pitch) << 2 : channel;
+  // dY as one line whose rows stand as in the planes, or as lines of whole panels: whatever is fewer columns.
+  const whole = (outH - 1) * pitch + outW;
+  const flat = padded(whole) <= outH * padded(outW);
+  const line = flat ? padded(whole) : padded(outW);
+  const width = flat ? pitch : line;
+  const columns = flat ? whole : outH * line;
+  const pixels = flat ? gradBlock : max(1, gradBlock / line) * line;
+  const taps = scratch + (<usize>(o * r) << 2);
+  const right = taps + (<usize>(kh * kw) << 2);
+  const laid = right + (<usize>(min(o, KC) * padded(min(pixels, columns))) << 2);
+  const gaps = width != outW;
+  const planes = laid + (gaps ? <usize>planes_bytes(o, outH * width) : 0);
+  list_taps(kh, kw, strideH, strideW, dilationH, dilationW, rows, pitch, taps);
   for (let k = 0; k < o; k += KC) {
-    pack_rows(r, min(KC, o - k), 1, r, weight + (<usize>(k * r) << 2), scratch + (<usize>(r * k) << 2));
+    const kc = min(KC, o - k);
+    for (let i = 0; i < tall; i += MR) {
+      for (let t = 0; t < count; t++) {
+        const from = weight + (<usize>(k * r + i * count + t) << 2);
+        pack_rows(min(MR, tall - i), kc, count, r, from, scratch + (<usize>(r * k + (t * tall + i) * kc) << 2));
+      }
+    }
   }
   for (let image = 0; image < batch; image++) {
-    for (let q = 0; q < p; q += pixels) {
-      const n = min(pixels, p - q);
-      const row = <usize>n << 2;
-      memory.fill(cols, 0, <usize>r * row);
+    if (!pointwise) memory.fill(planes, 0, <usize>planes_bytes(c, <i32>(channel >> 2)));
+    if (gaps) lay_out(o, outH, outW, 1, 1, 0, 0, 1, 1, outH, width, dy, laid);
+    const source = gaps ? laid : dy;
+    const sums = pointwise ? dx : planes;
+    for (let q = 0; q < columns; q += pixels) {
+      const n = min(pixels, columns - q);
+      const begin = (flat ? <usize>q : <usize>(q / line * pitch)) << 2;
       for (let k = 0; k < o; k += KC) {
         const kc = min(KC, o - k);
-        pack_columns(kc, n, p, 1, dy + (<usize>(k * p + q) << 2), right);
-        const panels = scratch + (<usize>(r * k) << 2);
-        for (let i = 0; i < r; i += MC) {
-          multiply_block(
-            min(MC, r - i), n, kc, panels + (<usize>(i * kc) << 2), right, cols + <usize>i * row, row,
-          );
+        pack_columns(kc, n, outH * width, 1, source + (<usize>(k * outH * width + q) << 2), right);
+        for (let t = 0; t < count; t++) {
+          const a = scratch + (<usize>(r * k + t * tall * kc) << 2);
+          let to = sums + load<u32>(taps + (<usize>t << 2)) + begin;
+          let b = right;
+          for (let left = pointwise ? n : padded(n); left > 0; left -= line) {
+            const across = min(line, left);
+            for (let i = 0; i < tall; i += MC) {
+              multiply_block(min(MC, tall - i), across, kc, a + (<usize>(i * kc) << 2), b, to + <usize>i * step, step);
+            }
+            b += <usize>(across * kc) << 2;
+            to += <usize>pitch << 2;
+          }
         }
       }
-      add_window(q, n, c, h, w, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outW, cols, dx);
+    }
+    if (!pointwise) {
+      add_planes(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, planes, dx);
     }
     dy += <usize>yImage << 2;
     dx += <usize>xImage << 2;
-  }
-}
-
-/** col2im: adds columns q .. q + n of cols, f32 [c kh kw, n], to the pixels of x they were read from. */
-function add_window(
-  q: i32, n: i32, c: i32, h: i32, w: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
-  dilationH: i32, dilationW: i32, outW: i32, cols: usize, x: usize,
-): void {
-  const oy0 = q / outW;
-  const oy1 = (q + n - 1) / outW;
-  for (let i = 0; i < c; i++, x += <usize>(h * w) << 2) {
-    for (let ky = 0; ky < kh; ky++) {
-      for (let kx = 0; kx < kw; kx++, cols += <usize>n << 2) {
-        const offset = kx * dilationW - padLeft;
-        const first = first_inside(offset, strideW, outW);
-        const end = end_inside(offset, strideW, outW, w);
-        for (let oy = oy0; oy <= oy1; oy++) {
-          const iy = oy * strideH - padTop + ky * dilationH;
-          if (<u32>iy >= <u32>h) continue;
-          const ox = max(first, q - oy * outW);
-          let left = min(end, q + n - oy * outW) - ox;
-          let from = cols + (<usize>(oy * outW + ox - q) << 2);
-          let to = x + (<usize>(iy * w + ox * strideW + offset) << 2);
-          if (strideW == 1) {
-            for (; left >= 4; left -= 4, from += 16, to += 16) {
-              v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
-            }
-          }
-          for (; left > 0; left--, from += 4, to += <usize>strideW << 2) {
-            store<f32>(to, load<f32>(to) + load<f32>(from));
-          }
-        }
-      }
-    }
   }
 }

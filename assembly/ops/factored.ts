@@ -3,7 +3,7 @@
  * panels of the product and is never there whole. Every element of C is summed in rising k, starting from what it
  * held: the bits of gemm with the rebuilt weight.
  */
-import { decode } from "../compress/codebook";
+import { decode, decode_rows } from "../compress/codebook";
 import { pack_columns, pack_rows } from "./panel";
 import { KC, multiply_block } from "./tile";
 
@@ -26,7 +26,22 @@ export function factored_pieces_i8(
   m: i32, n: i32, k: i32, d: i32, atoms: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codeScale: usize,
   codebook: usize, c: usize, scratch: usize, codebookScale: f32,
 ): void {
-  assert(((a | rowPtr | col | codeScale | c | scratch) & 3) == 0);
+  by_pieces<i8>(m, n, k, d, atoms, a, rowPtr, col, codes, codeScale, codebook, c, scratch, codebookScale);
+}
+
+/** The same without quantization; codes: f32 [entries], codebook: f32 [atoms, d], as codebook_rows_f32. */
+export function factored_pieces_f32(
+  m: i32, n: i32, k: i32, d: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codebook: usize,
+  c: usize, scratch: usize,
+): void {
+  by_pieces<f32>(m, n, k, d, i32.MAX_VALUE, a, rowPtr, col, codes, 0, codebook, c, scratch, 1);
+}
+
+function by_pieces<V>(
+  m: i32, n: i32, k: i32, d: i32, atoms: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codeScale: usize,
+  codebook: usize, c: usize, scratch: usize, codebookScale: f32,
+): void {
+  assert(((a | rowPtr | col | codeScale | c | scratch) & 3) == 0 && ((codes | codebook) & (sizeof<V>() - 1)) == 0);
   assert(k == 0 || k % d == 0);
   const row = <usize>n << 2;
   for (let p = 0; p < k; p += KC) {
@@ -39,7 +54,7 @@ export function factored_pieces_i8(
       const rows = min(8, n - j);
       for (let r = 0; r < rows; r++) {
         const to = tile + <usize>r * width;
-        pieces(j + r, p, kc, k, d, atoms, rowPtr, col, codes, codeScale, codebook, to, codebookScale);
+        pieces<V>(j + r, p, kc, k, d, atoms, rowPtr, col, codes, codeScale, codebook, to, codebookScale);
       }
       pack_columns(kc, rows, 1, kc, tile, panel);
       multiply_block(m, rows, kc, scratch, panel, c + (<usize>j << 2), row);
@@ -48,20 +63,25 @@ export function factored_pieces_i8(
 }
 
 /** Elements p .. p + n - 1 of row o of W, to y. */
-function pieces(
+function pieces<V>(
   o: i32, p: i32, n: i32, k: i32, d: i32, atoms: i32, rowPtr: usize, col: usize, codes: usize, codeScale: usize,
   codebook: usize, y: usize, codebookScale: f32,
 ): void {
   let piece = rowPtr + (<usize>(o * (k / d) + p / d) << 2);
-  let from = p % d;
-  while (n > 0) {
+  const from = p % d;
+  if (from > 0) {
     const here = min(n, d - from);
-    decode<i8>(piece, from, here, d, atoms, col, codes, codeScale, codebook, y, codebookScale);
+    decode<V>(piece, from, here, d, atoms, col, codes, codeScale, codebook, y, codebookScale);
+    piece += 4;
     y += <usize>here << 2;
     n -= here;
-    from = 0;
-    piece += 4;
   }
+  const whole = n / d;
+  decode_rows<V>(whole, d, atoms, piece, col, codes, codeScale, codebook, y, codebookScale);
+  piece += <usize>whole << 2;
+  y += <usize>(whole * d) << 2;
+  n -= whole * d;
+  if (n > 0) decode<V>(piece, 0, n, d, atoms, col, codes, codeScale, codebook, y, codebookScale);
 }
 
 /**
@@ -75,7 +95,21 @@ export function factored_columns_i8(
   m: i32, n: i32, k: i32, atoms: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codeScale: usize,
   codebook: usize, c: usize, scratch: usize, codebookScale: f32,
 ): void {
-  assert(((a | rowPtr | col | codeScale | c | scratch) & 3) == 0);
+  by_columns<i8>(m, n, k, atoms, a, rowPtr, col, codes, codeScale, codebook, c, scratch, codebookScale);
+}
+
+/** The same without quantization; codes: f32 [entries], codebook: f32 [atoms, n], as codebook_rows_f32. */
+export function factored_columns_f32(
+  m: i32, n: i32, k: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codebook: usize, c: usize, scratch: usize,
+): void {
+  by_columns<f32>(m, n, k, i32.MAX_VALUE, a, rowPtr, col, codes, 0, codebook, c, scratch, 1);
+}
+
+function by_columns<V>(
+  m: i32, n: i32, k: i32, atoms: i32, a: usize, rowPtr: usize, col: usize, codes: usize, codeScale: usize,
+  codebook: usize, c: usize, scratch: usize, codebookScale: f32,
+): void {
+  assert(((a | rowPtr | col | codeScale | c | scratch) & 3) == 0 && ((codes | codebook) & (sizeof<V>() - 1)) == 0);
   const row = <usize>n << 2;
   for (let p = 0; p < k; p += KC) {
     const kc = min(KC, k - p);
@@ -86,7 +120,7 @@ export function factored_columns_i8(
       const width = min(STRIP, n - j);
       for (let q = 0, y = tile; q < kc; q++, y += <usize>width << 2) {
         const at = rowPtr + (<usize>(p + q) << 2);
-        decode<i8>(at, j, width, n, atoms, col, codes, codeScale, codebook, y, codebookScale);
+        decode<V>(at, j, width, n, atoms, col, codes, codeScale, codebook, y, codebookScale);
       }
       pack_columns(kc, width, width, 1, tile, panels);
       multiply_block(m, width, kc, scratch, panels, c + (<usize>j << 2), row);

@@ -306,6 +306,16 @@ export interface FullKernels extends RunKernels {
   codebook_scatter_f32(rows: number, d: number, rowPtr: P, col: P, codes: P, g: P, codebook: P): void;
   codebook_rows_f32(rows: number, d: number, rowPtr: P, col: P, codes: P, codebook: P, y: P): void;
 
+  // ops/factored with f32 factors
+  // biome-ignore format: sizes in lines
+  factored_pieces_f32(
+    m: number, n: number, k: number, d: number, a: P, rowPtr: P, col: P, codes: P, codebook: P, c: P, scratch: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  factored_columns_f32(
+    m: number, n: number, k: number, a: P, rowPtr: P, col: P, codes: P, codebook: P, c: P, scratch: P,
+  ): void;
+
   // gradients beside the forward kernels; every one of them adds into its destination
   conv_grad_w_f32(
     batch: number,
@@ -365,7 +375,11 @@ export interface FullKernels extends RunKernels {
     padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number, dy: P,
     weight: P, dx: P, scratch: P,
   ): void;
-  conv_grad_scratch_bytes(o: number, r: number, p: number): number;
+  // biome-ignore format: sizes in lines
+  conv_grad_scratch_bytes(
+    c: number, w: number, o: number, kh: number, kw: number, strideH: number, strideW: number, padLeft: number,
+    dilationH: number, dilationW: number, outH: number, outW: number,
+  ): number;
   max_pool_grad_f32(
     planes: number,
     h: number,

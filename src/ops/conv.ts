@@ -74,7 +74,7 @@ export const conv: Op = {
   grad({ node, kernels }) {
     return ({ inputs, outputs, dInputs, dOutputs }) => {
       const geometry = geometryOf(node, inputs[0]!.shape, inputs[1]!.shape, outputs[0].shape);
-      const { group, o, r, p, batch } = geometry;
+      const { group, o, p, batch } = geometry;
       const [x, w] = [inputs[0]!.pointer, inputs[1]!.pointer];
       const dy = dOutputs[0];
       const [dx, dw, db = 0] = dInputs;
@@ -83,7 +83,7 @@ export const conv: Op = {
       return {
         scratch: alone
           ? kernels.depthwise_scratch_bytes(geometry.sizes[3], ...laid(geometry.sizes))
-          : kernels.conv_grad_scratch_bytes(o, r, p),
+          : kernels.conv_grad_scratch_bytes(geometry.c, geometry.sizes[3], o, ...laid(geometry.sizes)),
         run(scratch) {
           if (alone && dw) kernels.depthwise_grad_w_f32(...sizes, x, dy, dw, scratch);
           if (alone && dx) kernels.depthwise_grad_x_f32(...sizes, dy, w, dx, scratch);

@@ -9,8 +9,12 @@ export type Mix = Rows;
 
 /** Time of one entry of Z in its product, in multiply-adds of a dense product (measured: 22 against 40 GFLOP/s). */
 const mixing = 2;
-/** Time of one multiply-add of rebuilding W, in those of a dense product (measured: 0.15 against 0.025 ns). */
-const rebuilding = 6;
+/**
+ * Time of one multiply-add of rebuilding W, in those of a dense product, and what an entry of Z takes beside its atom, in elements
+ * of it (measured: `npm run bench -- crossover`; with these the batch below agrees within 20 % for atoms of 16 to 1024).
+ */
+const rebuilding = 3;
+const finding = 16;
 
 /** Whether C (Z x) takes fewer multiply-adds than W x. */
 export function paysTwoSteps({ layout, rows, cols, d, k, n, nnz }: Factored): boolean {
@@ -26,7 +30,7 @@ export function paysTwoSteps({ layout, rows, cols, d, k, n, nnz }: Factored): bo
 export function twoStepsBelow({ layout, rows, cols, d, k, n, nnz }: Factored): number {
   const pieces = layout === "rows" ? 1 : n / rows;
   const more = pieces * k * d + mixing * nnz - rows * cols;
-  return more <= 0 ? Number.POSITIVE_INFINITY : (rebuilding * nnz * d) / more;
+  return more <= 0 ? Number.POSITIVE_INFINITY : (rebuilding * nnz * (d + finding)) / more;
 }
 
 /**
@@ -38,12 +42,17 @@ export function factoredProduct(site: Site, weight: Factored, bias: number): ((i
   const whole = rebuilt(site, weight, bias);
   const below = twoStepsBelow(weight);
   if (site.exact || below <= 1) return whole;
-  const stepwise = weight.layout === "rows" ? twoSteps(site, weight, bias) : pieceByPiece(site, weight, bias);
-  return (io) => (io.inputs[0]!.shape[0] < below ? stepwise(io) : whole(io));
+  const steps = stepwise(site, weight, bias);
+  return (io) => (io.inputs[0]!.shape[0] < below ? steps(io) : whole(io));
+}
+
+/** C (Z x), W never formed. */
+export function stepwise(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
+  return weight.layout === "rows" ? twoSteps(site, weight, bias) : pieceByPiece(site, weight, bias);
 }
 
 /** W = C Z rebuilt on the way into the panels of the product, never whole. */
-function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
+export function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
   const { kernels } = site;
   const { rows: n, cols: k, layout, d, k: atoms, rowPtr, col, codes, codeScale, codebook, codebookScale } = weight;
   return ({ inputs, outputs }) => {

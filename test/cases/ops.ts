@@ -100,6 +100,7 @@ export const convs: readonly ConvCase[] = [
   conv({ name: "taps past a block", batch: 1, c: 58, o: 4, size: [4, 6], kernel: [3, 3] }),
   conv({ name: "pixels past a block", batch: 1, c: 1, o: 6, size: [25, 26], kernel: [2, 2] }),
   conv({ name: "rows past a block", batch: 1, c: 2, o: 123, size: [4, 6], kernel: [2, 2] }),
+  conv({ name: "channels in past a block", batch: 1, c: 123, o: 3, size: [4, 6], kernel: [2, 2] }),
   conv({ name: "channels out past a block", batch: 1, c: 1, o: 259, size: [3, 4], kernel: [2, 2] }),
   ...[6, 7, 8, 9, 15, 16].map((w) =>
     conv({

@@ -9,7 +9,7 @@ for (const { name, kernels } of builds()) {
       for (const n of sizes) {
         for (const sparsity of [0, 0.5, 0.9, 1]) {
           for (const gap of [0, 3]) {
-            const [rows, cols, lead] = [5, 11, n % 3];
+            const [rows, cols, lead] = [5, 13, n % 3];
             const a = randomCsr(rows, cols, sparsity, n, false, lead);
             const spread = (count: number, seed: number) => {
               const values = new Float32Array(Math.max(0, count * (n + gap) - gap)).fill(Number.NaN);

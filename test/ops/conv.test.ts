@@ -69,7 +69,7 @@ describe.each(builds())("$name", ({ name, kernels }) => {
       const memory = new Guarded(kernels);
       const [px, pw] = [memory.place(given.x), memory.place(given.weight)];
       const [pdw, pdx] = [memory.place(started.dw), memory.place(started.dx)];
-      const scratch = memory.room(kernels.conv_grad_scratch_bytes(g.o, r, p));
+      const scratch = memory.room(kernels.conv_grad_scratch_bytes(g.c, g.w, g.o, ...laid(g)));
       // Once each operand that is read stands against the end of memory.
       const inside = memory.place(given.dy);
       const x = flushed ? memory.placeFlush(given.x) : px;
@@ -103,20 +103,20 @@ describe.each(builds())("$name", ({ name, kernels }) => {
             value: twin.dx.value.map((v, j) => v + start[j]),
             size: twin.dx.size.map((v, j) => v + Math.abs(start[j])),
           };
-          expectWithin(part(dx, g, i, group, image), sums, g.o + g.kh * g.kw + 3, `dX ${i} ${group}`);
+          expectWithin(part(dx, g, i, group, image), sums, g.o * g.kh * g.kw + 3, `dX ${i} ${group}`);
         }
         expectWithin(dw.subarray(...span), { value, size }, g.batch * p + 2, `dW ${group}`);
       }
     }
   });
 
-  test("gradients do not depend on what scratch held, and add in order of image, then pixel", () => {
+  test("dW does not depend on what scratch held, and adds in order of image, then pixel", () => {
     const g = convs.find((c) => c.name === "padded")!;
     const { image, plane, r, p } = dimensions(g);
     const given = layer(g, 4);
     const memory = new Guarded(kernels);
     const [px, pdy, pdw] = [memory.place(given.x), memory.place(given.dy), memory.place(new Float32Array(g.o * r))];
-    const scratch = memory.room(kernels.conv_grad_scratch_bytes(g.o, r, p));
+    const scratch = memory.room(kernels.conv_grad_scratch_bytes(g.c, g.w, g.o, ...laid(g)));
     kernels.conv_grad_w_f32(...sizes(g), px, pdy, pdw, scratch);
     let wanted: Float32Array = new Float32Array(g.o * r);
     for (let i = 0; i < g.batch; i++) {
@@ -135,6 +135,45 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     if (exact) expectSame(got, wanted);
     else expect(got.some((v) => v !== 0)).toBe(true);
   });
+
+  test.each(["padded", "stride 1 by 3", "dilated, strided", "pointwise", "channels out past a block"])(
+    "dX does not depend on what scratch held, and adds in order of block of channels out, tap, channel out: %s",
+    (name) => {
+      const g = convs.find((c) => c.name === name)!;
+      const { image, p } = dimensions(g);
+      const { weight, dy } = layer(g, 5);
+      const start = normals(g.batch * image, 6);
+      const memory = new Guarded(kernels);
+      const [pdy, pw, pdx] = [dy, weight, start].map((values) => memory.place(values));
+      const scratch = memory.room(kernels.conv_grad_scratch_bytes(g.c, g.w, g.o, ...laid(g)));
+      kernels.conv_grad_x_f32(...sizes(g), pdy, pw, pdx, scratch);
+      const taps = g.kh * g.kw;
+      const wanted = start.slice();
+      for (let i = 0; i < g.batch; i++) {
+        // A pointwise sum begins with what dX held, any other is added to it.
+        const sums = name === "pointwise" ? wanted.subarray(i * image, (i + 1) * image) : new Float32Array(image);
+        for (let k = 0; k < g.o; k += 256) {
+          for (let t = 0; t < taps; t++) {
+            for (let at = 0; at < g.c * p; at++) {
+              const [c, oy, ox] = [Math.floor(at / p), Math.floor((at % p) / g.outW), at % g.outW];
+              const y = oy * g.strideH - g.padTop + Math.floor(t / g.kw) * g.dilationH;
+              const x = ox * g.strideW - g.padLeft + (t % g.kw) * g.dilationW;
+              if (y < 0 || y >= g.h || x < 0 || x >= g.w) continue;
+              const to = (c * g.h + y) * g.w + x;
+              for (let o = k; o < Math.min(k + 256, g.o); o++) {
+                const term = Math.fround(weight[(o * g.c + c) * taps + t] * dy[(i * g.o + o) * p + (at % p)]);
+                sums[to] = Math.fround(sums[to] + term);
+              }
+            }
+          }
+        }
+        if (name !== "pointwise") for (const [at, sum] of sums.entries()) wanted[i * image + at] += sum;
+      }
+      const got = memory.read(Float32Array, pdx, start.length);
+      if (exact) expectSame(got, wanted);
+      else expect(got.some((v, at) => v !== start[at])).toBe(true);
+    },
+  );
 });
 
 test("the twin's gradients are the adjoints of the twin's convolution: <dY, conv X> = <dX, X> = <dW, W>", () => {
