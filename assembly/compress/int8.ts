@@ -7,8 +7,7 @@
  * B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
  * 2018.
  */
-
-const MAGNITUDE: i32 = 0x7fffffff;
+import { MAGNITUDE, magnitude_mask } from "./magnitude";
 
 /**
  * y[r] = max over c of |x[r, c]|, 0 for a row without elements. Magnitudes are compared as integers, so a NaN in a
@@ -19,7 +18,7 @@ const MAGNITUDE: i32 = 0x7fffffff;
  */
 export function absmax_rows_f32(rows: i32, cols: i32, x: usize, y: usize): void {
   assert(((x | y) & 3) == 0);
-  const magnitude = i32x4.splat(MAGNITUDE);
+  const magnitude = magnitude_mask();
   for (let r = 0; r < rows; r++) {
     const blocks = x + ((<usize>(cols & ~15)) << 2);
     const end = x + ((<usize>cols) << 2);

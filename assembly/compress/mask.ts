@@ -1,8 +1,8 @@
-/**
- * Masks: one bit for each element, and what is done with them. Magnitudes are compared as integers, bits & 0x7fffffff, as
- * in topk.ts.
- */
-const MAGNITUDE: i32 = 0x7fffffff;
+/** Masks: one bit for each element, and what is done with them. */
+import { MAGNITUDE, magnitude_mask } from "./magnitude";
+
+/** Bits of a mask byte, lane by lane: loaded for the same reason as magnitude_mask. */
+const places = memory.data<u32>([1, 2, 4, 8, 16, 32, 64, 128]);
 
 /**
  * mask bit i = |x[i]| > t, or |x[i]| == t and fewer than `ties` such elements came before: ties go to the lower
@@ -68,7 +68,7 @@ function lowest(bits: u32, count: i32): u32 {
 // @ts-ignore: decorator
 @inline
 function above16(x: usize, limit: v128): u32 {
-  const magnitude = i32x4.splat(MAGNITUDE);
+  const magnitude = magnitude_mask();
   const a = i32x4.gt_s(v128.and(magnitude, v128.load(x)), limit);
   const b = i32x4.gt_s(v128.and(magnitude, v128.load(x, 16)), limit);
   const c = i32x4.gt_s(v128.and(magnitude, v128.load(x, 32)), limit);
@@ -105,7 +105,7 @@ export function mask_apply_f32(n: i32, x: usize, mask: usize, y: usize): void {
 // @ts-ignore: decorator
 @inline
 export function firstLanes(bits: v128): v128 {
-  const place = i32x4(1, 2, 4, 8);
+  const place = v128.load(places);
   return i32x4.eq(v128.and(bits, place), place);
 }
 
@@ -113,7 +113,7 @@ export function firstLanes(bits: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function lastLanes(bits: v128): v128 {
-  const place = i32x4(16, 32, 64, 128);
+  const place = v128.load(places, 16);
   return i32x4.eq(v128.and(bits, place), place);
 }
 

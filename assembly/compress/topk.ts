@@ -1,9 +1,5 @@
-/**
- * The k-th largest magnitude.
- *
- * Magnitudes are compared as integers, bits & 0x7fffffff: the same order as |x|, exact for denormals, and NaN ranks
- * above infinity instead of poisoning every comparison.
- */
+/** The k-th largest magnitude. */
+import { MAGNITUDE, magnitude_mask } from "./magnitude";
 
 // Up to this many elements, halving the range of values is as fast as a sample (measured), and above it a bracket is
 // always smaller than the set it is taken from.
@@ -12,13 +8,12 @@ const SMALL: i32 = 1024;
 const MARGIN: f64 = 3.5;
 // After so many brackets that missed, the range of values is cut into thirds instead: at most 20 further passes.
 const SAMPLED_ROUNDS: i32 = 3;
-const MAGNITUDE: i32 = 0x7fffffff;
-// Scratch begins with a head: the table of shuffles, the list of noted blocks, three counts, and the number of elements
+// Scratch begins with a head: the table of shuffles, the list of noted blocks, two counts, and the number of elements
 // looked at in all passes together (i64, for tests).
 const LIST: usize = 256;
 const LIST_BLOCKS: usize = 64;
 const COUNTS: usize = LIST + LIST_BLOCKS * 4;
-const SWEPT: usize = COUNTS + 16;
+const SWEPT: usize = COUNTS + 8;
 const HEAD_BYTES: usize = SWEPT + 8;
 // A block of sixteen is packed by whole vectors, even where the bracket is full already.
 const OVERRUN_BYTES: usize = 80;
@@ -101,8 +96,9 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
     if (inside > capacity) {
       // Another sample after each bracket that missed, drawn by what it counted: nobody can have foreseen it.
       takeSample(x, n, sample, sampled, random);
-      const sampleAbove = countAbove(sample, sampled, high);
-      const sampleInside = countAbove(sample, sampled, low - 1) - sampleAbove;
+      const counts = countAbove(sample, sampled, low - 1, high);
+      const sampleAbove = <i32>(counts >> 32);
+      const sampleInside = <i32>counts - sampleAbove;
       if (round < SAMPLED_ROUNDS && sampleInside > 0) {
         const part = <f64>(k - above) / <f64>inside;
         const rank = part * <f64>sampleInside;
@@ -118,16 +114,33 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
       }
     }
 
+    if (a == b) {
+      // One value fills the bracket.
+      const counts = countAbove(x, n, a - 1, a);
+      const greater = <i32>(counts >> 32);
+      const notLess = <i32>counts;
+      store<i64>(head, load<i64>(head, SWEPT) + n, SWEPT);
+      random = mix(random ^ greater, notLess);
+      if (k <= greater) {
+        low = a + 1;
+        inside = greater - above;
+      } else if (k <= notLess) {
+        return a;
+      } else {
+        high = a - 1;
+        inside -= notLess - above;
+        above = notLess;
+      }
+      continue;
+    }
+
     packBetween(x, n, a, b, free, capacity, head);
-    const greater = load<i32>(head, COUNTS); // #(v > b)
-    const notLess = load<i32>(head, COUNTS + 4); // #(v >= b)
-    const between = load<i32>(head, COUNTS + 8); // #(a < v < b)
-    random = mix(random ^ greater, notLess + between);
-    if (k <= greater) {
-      low = b + 1;
-      inside = greater - above;
-    } else if (k <= notLess) {
-      return b;
+    const notLess = load<i32>(head, COUNTS); // #(v >= b)
+    const between = load<i32>(head, COUNTS + 4); // #(a < v < b)
+    random = mix(random ^ notLess, between);
+    if (k <= notLess) {
+      low = b;
+      inside = notLess - above;
     } else if (k <= notLess + between) {
       if (between <= capacity) {
         return select(free, between, k - notLess, head, free + ((<usize>capacity) << 2) + OVERRUN_BYTES);
@@ -140,8 +153,6 @@ function select(x: usize, n: i32, k: i32, head: usize, scratch: usize): i32 {
       inside -= notLess + between - above;
       above = notLess + between;
       high = a;
-      // Where a == b, the elements equal to b were counted above.
-      if (a == b) high = b - 1;
     }
   }
   return low;
@@ -159,7 +170,7 @@ function mix(a: u32, b: u32): u32 {
 
 /** Four neighbours from a random place in each of `size / 4` equal stretches of x: weights have structure by rows. */
 function takeSample(x: usize, n: i32, sample: usize, size: i32, random: u32): void {
-  const magnitude = i32x4.splat(MAGNITUDE);
+  const magnitude = magnitude_mask();
   const quads = <u64>(n >> 2);
   const shift = <u64>ctz(size >> 2);
   const end = sample + ((<usize>size) << 2);
@@ -174,21 +185,36 @@ function takeSample(x: usize, n: i32, sample: usize, size: i32, random: u32): vo
   }
 }
 
-/** Number of values greater than `bound` among n magnitudes, n a multiple of 4. */
-function countAbove(p: usize, n: i32, bound: i32): i32 {
-  const limit = i32x4.splat(bound);
-  const end = p + ((<usize>n) << 2);
-  let count = i32x4.splat(0);
-  while (p < end) {
-    count = i32x4.add(count, i32x4.gt_s(v128.load(p), limit));
-    p += 16;
+/** #(|x| > low) in the lower half of the result, #(|x| > high) in the upper half. */
+function countAbove(x: usize, n: i32, low: i32, high: i32): u64 {
+  const magnitude = magnitude_mask();
+  const a = i32x4.splat(low);
+  const b = i32x4.splat(high);
+  const end = x + ((<usize>n) << 2);
+  const pairs = x + ((<usize>(n & ~7)) << 2);
+  let aboveLow = i32x4.splat(0);
+  let aboveHigh = i32x4.splat(0);
+  while (x < pairs) {
+    const v0 = v128.and(magnitude, v128.load(x));
+    const v1 = v128.and(magnitude, v128.load(x, 16));
+    aboveLow = i32x4.add(aboveLow, i32x4.add(i32x4.gt_s(v0, a), i32x4.gt_s(v1, a)));
+    aboveHigh = i32x4.add(aboveHigh, i32x4.add(i32x4.gt_s(v0, b), i32x4.gt_s(v1, b)));
+    x += 32;
   }
-  return -laneSum(count);
+  let l: u64 = -laneSum(aboveLow);
+  let h: u64 = -laneSum(aboveHigh);
+  while (x < end) {
+    const v = load<i32>(x) & MAGNITUDE;
+    l += u64(v > low);
+    h += u64(v > high);
+    x += 4;
+  }
+  return l | (h << 32);
 }
 
 /** The k-th largest magnitude by halving the range of values: at most 31 passes, for sets that fit the first cache. */
 function selectByHalving(x: usize, n: i32, k: i32): i32 {
-  const magnitude = i32x4.splat(MAGNITUDE);
+  const magnitude = magnitude_mask();
   const end = x + ((<usize>n) << 2);
   const vectors = x + ((<usize>(n & ~15)) << 2);
   let low = 0;
@@ -218,24 +244,21 @@ function selectByHalving(x: usize, n: i32, k: i32): i32 {
 }
 
 /**
- * Counts and packs in one pass: counts = [#(v > b), #(v >= b), #(a < v < b)], and the values with a < v < b, as many
- * as fit, to `packed`. Heavy values, such as the zeros of a pruned weight, tend to be a or b themselves and are only
- * counted.
+ * Counts and packs in one pass: counts = [#(v >= b), #(a < v < b)], a < b, and the values with a < v < b, as many as
+ * fit, to `packed`. Heavy values, such as the zeros of a pruned weight, tend to be a or b themselves and are only counted.
  *
  * A first loop notes the blocks of sixteen that hold such a value, a second one packs these blocks: a branch for each
  * block would be guessed wrong too often (measured: half the speed near the median).
  */
 function packBetween(x: usize, n: i32, a: i32, b: i32, packed: usize, capacity: i32, head: usize): void {
-  const magnitude = i32x4.splat(MAGNITUDE);
+  const magnitude = magnitude_mask();
   const va = i32x4.splat(a);
-  const vb = i32x4.splat(b);
   const vc = i32x4.splat(b - 1);
   const list = head + LIST;
   store<i64>(head, load<i64>(head, SWEPT) + n, SWEPT);
   const full = packed + ((<usize>capacity) << 2);
   const end = x + ((<usize>n) << 2);
   const blocks = x + ((<usize>(n & ~15)) << 2);
-  let greater = i32x4.splat(0);
   let notLess = i32x4.splat(0);
   let between = 0;
   let out = packed;
@@ -257,13 +280,6 @@ function packBetween(x: usize, n: i32, a: i32, b: i32, packed: usize, capacity: 
         v128.or(v128.andnot(i32x4.gt_s(v2, va), c2), v128.andnot(i32x4.gt_s(v3, va), c3)),
       );
       notLess = i32x4.add(notLess, i32x4.add(i32x4.add(c0, c1), i32x4.add(c2, c3)));
-      greater = i32x4.add(
-        greater,
-        i32x4.add(
-          i32x4.add(i32x4.gt_s(v0, vb), i32x4.gt_s(v1, vb)),
-          i32x4.add(i32x4.gt_s(v2, vb), i32x4.gt_s(v3, vb)),
-        ),
-      );
       store<usize>(noted, x);
       noted += (<usize>v128.any_true(some)) << 2;
       x += 64;
@@ -279,12 +295,10 @@ function packBetween(x: usize, n: i32, a: i32, b: i32, packed: usize, capacity: 
       out = min(out, full);
     }
   }
-  let more = -laneSum(greater);
-  let moreOrSame = -laneSum(notLess);
+  let above = -laneSum(notLess);
   while (x < end) {
     const v = load<i32>(x) & MAGNITUDE;
-    more += i32(v > b);
-    moreOrSame += i32(v >= b);
+    above += i32(v >= b);
     if (v > a && v < b) {
       store<i32>(out, v);
       out = min(out + 4, full);
@@ -292,9 +306,8 @@ function packBetween(x: usize, n: i32, a: i32, b: i32, packed: usize, capacity: 
     }
     x += 4;
   }
-  store<i32>(head, more, COUNTS);
-  store<i32>(head, moreOrSame, COUNTS + 4);
-  store<i32>(head, between, COUNTS + 8);
+  store<i32>(head, above, COUNTS);
+  store<i32>(head, between, COUNTS + 4);
 }
 
 /** Stores the lanes of v in a < v <= c at `out`, in order, and gives the place after them. */

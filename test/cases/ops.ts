@@ -219,6 +219,25 @@ export const convs: readonly ConvCase[] = [
   conv({ name: "no pixel out", batch: 1, c: 2, o: 3, size: [1, 4], kernel: [2, 2] }),
 ];
 
+/** Windows of 3 x 3, alone in their channel: every padding that the columns of four know and some that they do not. */
+export const windows: readonly ConvCase[] = [1, 2].flatMap((stride) => [
+  ...[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21].flatMap((w) =>
+    [0, 1, 2].flatMap((left) =>
+      [-1, 0, 1, 2].map((right) =>
+        window(stride, [1 + ((5 * w + left) % 9), w], [(w + right) & 3, left, w & 1, right]),
+      ),
+    ),
+  ),
+  // As many rows as a band has, with the rows that its columns begin and end with.
+  ...[31, 32, 33, 63, 64, 65, 127, 128, 129, 130].map((h) => window(stride, [h, 11], [1, 1, 1, 1])),
+  ...[255, 256, 257, 511, 512, 513].map((w) => window(stride, [35, w], [1, 1, 1, 1])),
+]);
+
+function window(stride: number, size: [number, number], pads: [number, number, number, number]): ConvCase {
+  const name = `${size.join(" x ")}, padded by ${pads.join(", ")}, stride ${stride}`;
+  return conv({ name, batch: 1, c: 1, o: 1, groups: 2, size, kernel: [3, 3], stride: [stride, stride], pads });
+}
+
 function conv(shape: ConvShape): ConvCase {
   const [h, w] = shape.size;
   const [kh, kw] = shape.kernel;

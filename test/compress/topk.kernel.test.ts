@@ -135,7 +135,7 @@ for (const build of builds()) {
             expect(found, `${name}, k ${k}`).toBe(kthMagnitude(x, k));
             // The head of the scratch counts the elements of all passes (SWEPT in assembly/compress/topk.ts), those over samples
             // and brackets too.
-            const swept = new DataView(kernels.memory.buffer).getBigInt64(scratch + 528, true);
+            const swept = new DataView(kernels.memory.buffer).getBigInt64(scratch + 520, true);
             expect(Number(swept) / n, `${name}, k ${k}`).toBeLessThan(3);
           }
         }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { type ConvCase, convs } from "../cases/ops.js";
+import { type ConvCase, convs, windows } from "../cases/ops.js";
 import { convGradients } from "../reference/ops.js";
 import { expectSame, expectWithin } from "../support/compare.js";
 import { dimensions, type Layer, laid, layer, part, twin } from "../support/conv.js";
@@ -29,7 +29,7 @@ function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, 
 }
 
 describe.each(builds())("$name", ({ name, kernels }) => {
-  test.each(cases)("depthwise_f32: $name", (g) => {
+  function check(g: ConvCase): void {
     const { plane, r } = dimensions(g);
     const given = layer(g, g.name.length);
     for (const last of ["x", "weight", "none"] as const) {
@@ -38,9 +38,47 @@ describe.each(builds())("$name", ({ name, kernels }) => {
         for (let group = 0; group < g.groups * g.c; group++) {
           const { exact, rounded } = twin(g, given, i, group, last !== "none");
           const got = part(y, g, i, group, plane);
-          expectWithin(got, exact, r + 2, `image ${i} group ${group}`);
-          if (name !== "relaxed") expectSame(got, rounded, `image ${i} group ${group}`);
+          expectWithin(got, exact, r + 2, `${g.name}, image ${i} group ${group}`);
+          if (name !== "relaxed") expectSame(got, rounded, `${g.name}, image ${i} group ${group}`);
         }
+      }
+    }
+  }
+
+  test.each(cases)("depthwise_f32: $name", check);
+
+  test("depthwise_f32: windows of 3 x 3 of any padding, images of any width, and as high as a band and more", () => {
+    for (const g of windows) check(g);
+  });
+
+  test("bits of an element do not depend on the height or the width of the image", () => {
+    for (const stride of [1, 2]) {
+      const whole = windows.find((g) => g.strideW === stride && g.w === 257)!;
+      const given = layer(whole, 3);
+      const y = forward(kernels, whole, given, "x");
+      // Unpadded pieces of the image, from output (3, 5) on: columns of every kind, and images that are laid out.
+      for (const [outH, outW] of [
+        [12, 3],
+        [1, 4],
+        [2, 5],
+        [9, 100],
+      ]) {
+        const [h, w] = [(outH - 1) * stride + 3, (outW - 1) * stride + 3];
+        const [top, left] = [3 * stride - whole.padTop, 5 * stride - whole.padLeft];
+        const small: ConvCase = { ...whole, h, w, padTop: 0, padLeft: 0, outH, outW };
+        const x = new Float32Array(whole.groups * h * w);
+        const wanted = new Float32Array(whole.groups * outH * outW);
+        for (let group = 0; group < whole.groups; group++) {
+          for (let i = 0; i < h; i++) {
+            const from = (group * whole.h + top + i) * whole.w + left;
+            x.set(given.x.subarray(from, from + w), (group * h + i) * w);
+          }
+          for (let i = 0; i < outH; i++) {
+            const from = (group * whole.outH + 3 + i) * whole.outW + 5;
+            wanted.set(y.subarray(from, from + outW), (group * outH + i) * outW);
+          }
+        }
+        expectSame(forward(kernels, small, { ...given, x }, "x"), wanted, `stride ${stride}, ${outH} x ${outW}`);
       }
     }
   });
