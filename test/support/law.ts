@@ -16,7 +16,11 @@ export const law: Readonly<Record<string, Room>> = {
   graph: { what: "what a network is", from: ["base", "codec", "graph"] },
   kernels: { what: "the wasm boundary: knows errors and nothing of networks", from: ["errors", "kernels"] },
   ops: { what: "what each operator means", from: ["base", "graph", "ops", "kernels:types"] },
-  formats: { what: "bytes <-> graph, never kernels, never ops", from: ["base", "codec", "graph", "formats"] },
+  formats: {
+    what: "bytes <-> graph, never kernels, never ops",
+    from: ["base", "codec", "graph", "formats"],
+    outside: [/^@bufbuild\/protobuf\/wire$/],
+  },
   passes: { what: "fold, infer, check", from: ["base", "graph", "ops", "kernels", "passes"] },
   runtime: {
     what: "graph -> plan -> run, never codec, formats, compress, train",
