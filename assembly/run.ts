@@ -45,7 +45,19 @@ export {
 } from "./ops/activation";
 export { pool_f32 } from "./ops/pool-general";
 export { add_f32, add_row_f32, blend_f32, fill_row_f32, multiply_add_f32 } from "./ops/elementwise";
-export { copy_bytes, transpose_f32 } from "./ops/movement";
+export {
+  copy_bytes,
+  transpose_f32,
+  move_x8,
+  move_x16,
+  move_x32,
+  move_x64,
+  accumulate_f32,
+  lattice_x32,
+} from "./ops/movement";
+export { index_offsets_int, gather_bytes, scatter_bytes, scatter_f32, scatter_int } from "./ops/index";
+export { resample_f32 } from "./ops/resample";
+export { grid_sample_scratch_bytes, grid_sample_f32 } from "./ops/grid-sample";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";
 export { codebook_rows_i8 } from "./compress/codebook";

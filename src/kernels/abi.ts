@@ -1,3 +1,6 @@
+import type { GradientKernels } from "./abi-gradient.js";
+import type { MovementKernels } from "./abi-movement.js";
+
 /**
  * The kernels of the two WebAssembly modules, as TypeScript sees them. Names with an underscore take raw pointers (byte
  * offsets into the session's memory) and live behind this boundary only. Argument order: sizes (in elements), sources,
@@ -7,7 +10,7 @@
 type P = number;
 
 /** run.wasm: what inference needs. */
-export interface RunKernels {
+export interface RunKernels extends MovementKernels {
   readonly memory: WebAssembly.Memory;
   /** First free byte after the module's own data. */
   heap_base(): number;
@@ -173,7 +176,7 @@ export interface RunKernels {
     ed: number, eh: number, ew: number, od: number, oh: number, ow: number, x: P, y: P, at: P, columns: number,
   ): void;
 
-  // ops/norm, activation, elementwise, movement, reduce
+  // ops/norm, activation, elementwise
   scale_shift_f32(n: number, c: number, plane: number, x: P, scale: P, shift: P, y: P): void;
   layer_norm_f32(rows: number, cols: number, x: P, gamma: P, beta: P, y: P, epsilon: number): void;
   relu_f32(n: number, x: P, y: P): void;
@@ -188,8 +191,6 @@ export interface RunKernels {
   blend_f32(n: number, z: P, a: P, b: P, y: P): void;
   add_row_f32(rows: number, cols: number, row: P, y: P): void;
   fill_row_f32(rows: number, cols: number, row: P, y: P): void;
-  copy_bytes(n: number, x: P, y: P): void;
-  transpose_f32(rows: number, cols: number, x: P, y: P): void;
 
   // compress: running compressed weights
   dequantize_rows_i8(rows: number, cols: number, q: P, scale: P, y: P): void;
@@ -283,7 +284,7 @@ export interface RunKernels {
 }
 
 /** full.wasm: run.wasm and what compression and training need. */
-export interface FullKernels extends RunKernels {
+export interface FullKernels extends RunKernels, GradientKernels {
   // compress/topk
   topk_scratch_bytes(n: number): number;
   topk_threshold_f32(n: number, x: P, k: number, scratch: P): number;
@@ -315,124 +316,6 @@ export interface FullKernels extends RunKernels {
   factored_columns_f32(
     m: number, n: number, k: number, a: P, rowPtr: P, col: P, codes: P, codebook: P, c: P, scratch: P,
   ): void;
-
-  // gradients beside the forward kernels; every one of them adds into its destination
-  conv_grad_w_f32(
-    batch: number,
-    c: number,
-    h: number,
-    w: number,
-    o: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    dilationH: number,
-    dilationW: number,
-    outH: number,
-    outW: number,
-    xImage: number,
-    yImage: number,
-    x: P,
-    dy: P,
-    dw: P,
-    scratch: P,
-  ): void;
-  conv_grad_x_f32(
-    batch: number,
-    c: number,
-    h: number,
-    w: number,
-    o: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    dilationH: number,
-    dilationW: number,
-    outH: number,
-    outW: number,
-    xImage: number,
-    yImage: number,
-    dy: P,
-    weight: P,
-    dx: P,
-    scratch: P,
-  ): void;
-  // biome-ignore format: sizes in lines
-  depthwise_grad_w_f32(
-    batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number, x: P,
-    dy: P, dw: P, scratch: P,
-  ): void;
-  // biome-ignore format: sizes in lines
-  depthwise_grad_x_f32(
-    batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number, strideW: number,
-    padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number, outW: number, dy: P,
-    weight: P, dx: P, scratch: P,
-  ): void;
-  // biome-ignore format: sizes in lines
-  conv_grad_scratch_bytes(
-    c: number, w: number, o: number, kh: number, kw: number, strideH: number, strideW: number, padLeft: number,
-    dilationH: number, dilationW: number, outH: number, outW: number,
-  ): number;
-  max_pool_grad_f32(
-    planes: number,
-    h: number,
-    w: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    outH: number,
-    outW: number,
-    x: P,
-    dy: P,
-    dx: P,
-  ): void;
-  average_pool_grad_f32(
-    planes: number,
-    h: number,
-    w: number,
-    kh: number,
-    kw: number,
-    strideH: number,
-    strideW: number,
-    padTop: number,
-    padLeft: number,
-    outH: number,
-    outW: number,
-    dy: P,
-    dx: P,
-    countIncludePad: number,
-  ): void;
-  relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
-  softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;
-  sigmoid_grad_f32(n: number, y: P, dy: P, dx: P): void;
-  tanh_grad_f32(n: number, y: P, dy: P, dx: P): void;
-  erf_grad_f32(n: number, x: P, dy: P, dx: P): void;
-  gelu_grad_f32(n: number, x: P, dy: P, dx: P): void;
-  gelu_tanh_grad_f32(n: number, x: P, dy: P, dx: P): void;
-  layer_norm_grad_f32(
-    rows: number,
-    cols: number,
-    x: P,
-    gamma: P,
-    dy: P,
-    dx: P,
-    dgamma: P,
-    dbeta: P,
-    epsilon: number,
-  ): void;
-  add_into_f32(n: number, x: P, y: P): void;
-  column_sum_f32(rows: number, cols: number, x: P, y: P): void;
-  channel_sum_f32(batch: number, c: number, plane: number, x: P, y: P): void;
 
   // train/loss, train/optim
   cross_entropy_f32(rows: number, cols: number, logits: P, labels: P, dlogits: P): number;

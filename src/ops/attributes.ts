@@ -61,3 +61,30 @@ export function shapeOf(
   if (!shape) throw new ShapeError(expected(`${node.name} (${node.op})`, `an input ${i}`, "none"));
   return shape;
 }
+
+/** One of some words. */
+export function word<T extends string>(node: GraphNode, name: string, words: readonly T[], fallback: T): T {
+  const value = node.attributes[name] ?? fallback;
+  if (!words.includes(value as T)) {
+    throw new UnsupportedError(expected(`${node.name}.${name}`, `one of ${words.join(", ")}`, String(value)));
+  }
+  return value as T;
+}
+
+/** Place of an axis of `rank` dimensions, counted from the end where it is negative. @throws ShapeError */
+export function axisOf(node: GraphNode, axis: number, rank: number): number {
+  const at = axis < 0 ? axis + rank : axis;
+  if (!(Number.isSafeInteger(at) && at >= 0 && at < rank)) {
+    throw new ShapeError(expected(`${node.name} (${node.op})`, `an axis of ${rank} dimensions`, `${axis}`));
+  }
+  return at;
+}
+
+/** The same of several, each once. @throws ShapeError */
+export function axesOf(node: GraphNode, axes: readonly number[], rank: number): number[] {
+  const places = axes.map((axis) => axisOf(node, axis, rank));
+  if (new Set(places).size !== places.length) {
+    throw new ShapeError(expected(`${node.name} (${node.op})`, "axes once each", axes.join(", ")));
+  }
+  return places;
+}

@@ -11,12 +11,15 @@ export interface Op {
   /** What the outputs are, from what the inputs are (an absent optional input is undefined). @throws ShapeError, UnsupportedError */
   infer(node: GraphNode, inputs: readonly (Info | undefined)[]): readonly Info[];
   /** Places what the node needs of its weights, once; the result binds it to addresses and shapes, once per plan. */
-  lower(site: Site): (io: Slots) => Launch;
+  lower(site: Site): (io: Slots, table: Table) => Launch;
   /** Whether the output may take the place of the first input, where that is not used again and takes as many bytes. */
   readonly inPlace?: boolean;
   /** Gradients: reads dOutputs, adds into dInputs. */
   grad?(site: GradSite): (io: GradSlots) => Launch;
 }
+
+/** Address of a copy of `data` that stands there as long as the plan is the current one. */
+export type Table = (data: TypedArray) => number;
 
 /** What is known of a value before the network runs. */
 export interface Info {

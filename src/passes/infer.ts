@@ -159,6 +159,7 @@ export class Walk {
 }
 
 function mayEvaluate(given: readonly (Info | undefined)[], outputs: readonly Info[]): boolean {
+  if (outputs.every(({ known }) => known !== undefined)) return false;
   const size = outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return size <= mostKnown && given.every((info) => !info || info.known !== undefined);
 }

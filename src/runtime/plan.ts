@@ -3,7 +3,7 @@ import { expected, UnsupportedError } from "../errors.js";
 import { type Body, bodiesOf, type Graph, type GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
 import { type Engine, place, put } from "../kernels/engine.js";
-import { bytesOf, type Info, type Launch, type PlacedWeight, type Site, type Slot, type Slots } from "../ops/op.js";
+import { bytesOf, type Info, type Launch, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
 import { controls, operatorOf } from "../ops/registry.js";
 import { type Inferred, inferGraph, type Knowledge } from "../passes/infer.js";
 import { sizeOf } from "../tensor.js";
@@ -13,7 +13,7 @@ import { placeWeight } from "./place.js";
 /** A node with its weights in memory, ready to be bound to addresses and shapes. */
 export interface Lowered {
   readonly node: GraphNode;
-  readonly bind: (io: Slots) => Launch;
+  readonly bind: ReturnType<Op["lower"]>;
   /** Address of each input that is a weight which the operator reads like any other value; 0 for the rest. */
   readonly constants: readonly number[];
 }
@@ -32,7 +32,7 @@ export interface Plan {
   readonly launches: readonly { readonly node: GraphNode; readonly launch: Launch }[];
   readonly scratch: number;
   readonly memory: MemoryPlan;
-  /** Values that were known at planning and are read at run time: they go to their places whenever the plan becomes the current one. */
+  /** Tables of operators, and values known at planning that are read at run time: they go to their places whenever the plan becomes the current one. */
   readonly constants: readonly { readonly pointer: number; readonly data: TypedArray }[];
 }
 
@@ -165,15 +165,18 @@ export function bindPlan(
   const slots = new Map<string, Slot>();
   for (const name of names) slots.set(name, { ...infos.get(name)!, pointer: base + memory.offsets[home.get(name)!] });
   const constants: { pointer: number; data: TypedArray }[] = [];
+  const table = (data: TypedArray) => {
+    const pointer = engine.arena.alloc(data.byteLength);
+    constants.push({ pointer, data });
+    return pointer;
+  };
   const slotOf = (name: string): Slot | undefined => {
     if (name === "") return undefined;
     const weight = live.get(name);
     if (weight?.kind === "live") return { pointer: weight.values, shape: weight.shape, dtype: "float32" };
     const info = infos.get(name)!;
     if (!slots.has(name) && info.known && !graph.weights.has(name)) {
-      const pointer = engine.arena.alloc(info.known.byteLength);
-      constants.push({ pointer, data: info.known });
-      slots.set(name, { ...info, pointer });
+      slots.set(name, { ...info, pointer: table(info.known) });
     }
     return slots.get(name) ?? { ...info, pointer: 0 };
   };
@@ -188,7 +191,7 @@ export function bindPlan(
         ? { ...slot, pointer: lowered.elements(name) }
         : slot;
     });
-    const launch = bind({ inputs, outputs: to.map((name) => slotOf(name)!) });
+    const launch = bind({ inputs, outputs: to.map((name) => slotOf(name)!) }, table);
     most = Math.max(most, launch.scratch);
     return { node, launch };
   });
@@ -240,7 +243,7 @@ function knowledgeOf(
           return { ...info, pointer: place(engine, info.known!) };
         });
         const made = outputs.map((info): Slot => ({ ...info, pointer: arena.alloc(bytesOf(info)) }));
-        const launch = bind({ inputs: given, outputs: made });
+        const launch = bind({ inputs: given, outputs: made }, (data) => place(engine, data));
         launch.run(arena.alloc(launch.scratch));
         return made.map((slot) => read(slot, slot.pointer));
       } finally {

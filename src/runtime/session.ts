@@ -7,6 +7,7 @@ import type { Info } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
+import { modernize } from "../passes/modernize.js";
 import { nameOf, sameShape, type Tensor } from "../tensor.js";
 import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
 import { bindPlan, enterPlan, type LoweredGraph, lowerGraph, type Plan, runPlan } from "./plan.js";
@@ -48,7 +49,7 @@ export class Model {
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    this.#graph = hoist(fold(graph));
+    this.#graph = hoist(fold(modernize(graph)));
     this.#engine = createEngine(module, options.maxBytes);
     this.#lowered = lowerGraph(this.#engine, this.#graph, options.exact ?? false);
     this.#base = this.#engine.arena.mark();

@@ -1,0 +1,133 @@
+import { expected, ShapeError } from "../errors.js";
+import type { GraphNode } from "../graph/graph.js";
+import { showShape, sizeOf } from "../tensor.js";
+import { axisOf, integer, only } from "./attributes.js";
+import { checkIndices, checkRoom, offsetsOf } from "./indices.js";
+import { checkIndexType, inputOf, sized } from "./known.js";
+import { steps, widthOf } from "./move.js";
+import type { Info, Op } from "./op.js";
+
+/**
+ * y[a, i, b] = x[a, indices[i], b]: slices along an axis. Negative indices count from the end; of those outside that are only known
+ * at run time, the nearest element is taken (ONNX leaves them undefined).
+ */
+export const gather: Op = {
+  attrs: (node) => only(node, ["axis"]),
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    checkIndexType(node, inputs, 1);
+    const index = inputOf(node, inputs, 1);
+    const axis = axisOf(node, integer(node, "axis", 0), shape.length);
+    checkIndices(node, 1, index, [shape[axis]]);
+    const made = sized(node, dtype, [...shape.slice(0, axis), ...index.shape, ...shape.slice(axis + 1)]);
+    checkRoom(node, sizeOf(made.shape), [shape[axis]]);
+    return [made];
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const [x, index] = [inputs[0]!, inputs[1]!];
+      const [y] = outputs;
+      const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
+      const limit = x.shape[axis];
+      const run = sizeOf(x.shape.slice(axis + 1)) * widthOf(x);
+      const outer = sizeOf(x.shape.slice(0, axis));
+      const none = index.shape.map(() => 0);
+      const { count, fill } = offsetsOf(kernels, index, index.shape, none, [{ limit, stride: run }], false);
+      return launchOf(sizeOf(y.shape), 4 * count, (scratch) => {
+        fill(scratch);
+        kernels.gather_bytes(outer, count, run, limit * run, x.pointer, scratch, y.pointer);
+      });
+    };
+  },
+};
+
+/** A launch that does nothing where there is nothing to write. */
+function launchOf(size: number, scratch: number, run: (scratch: number) => void) {
+  return size === 0 ? { scratch: 0, run() {} } : { scratch, run };
+}
+
+/** y[.., i, ..] = x[.., indices[.., i, ..], ..]: an element for each index along an axis. */
+export const gatherElements: Op = {
+  attrs: (node) => only(node, ["axis"]),
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    const axis = axisOf(node, integer(node, "axis", 0), shape.length);
+    checkIndexType(node, inputs, 1);
+    const index = inputOf(node, inputs, 1);
+    checkInside(node, shape, index.shape, axis);
+    checkIndices(node, 1, index, [shape[axis]]);
+    return [sized(node, dtype, index.shape)];
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const [x, index] = [inputs[0]!, inputs[1]!];
+      const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
+      const width = widthOf(x);
+      const own = steps(x.shape, width);
+      const along = { limit: x.shape[axis], stride: own[axis] };
+      const { count, fill } = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], false);
+      return launchOf(count, 4 * count, (scratch) => {
+        fill(scratch);
+        kernels.gather_bytes(1, count, width, 0, x.pointer, scratch, outputs[0].pointer);
+      });
+    };
+  },
+};
+
+/** @throws ShapeError where indices of one element each do not fit into a tensor */
+export function checkInside(node: GraphNode, shape: readonly number[], index: readonly number[], axis: number): void {
+  if (index.length !== shape.length || index.some((size, i) => i !== axis && size > shape[i])) {
+    const want = `at most ${showShape(shape)} but for axis ${axis}`;
+    throw new ShapeError(expected(`${node.name} (${node.op}) input 1`, want, showShape(index)));
+  }
+  checkRoom(node, sizeOf(index), [shape[axis]]);
+}
+
+/** y[b, i] = x[b, indices[b, i, 0], indices[b, i, 1], ..], b over the first batch_dims dimensions: slices by tuples of indices. */
+export const gatherND: Op = {
+  attrs: (node) => only(node, ["batch_dims"]),
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    checkIndexType(node, inputs, 1);
+    const index = inputOf(node, inputs, 1);
+    const { batch, tuple } = tuplesOf(node, shape, index);
+    const limits = shape.slice(batch, batch + tuple);
+    const made = sized(node, dtype, [...index.shape.slice(0, -1), ...shape.slice(batch + tuple)]);
+    checkRoom(node, sizeOf(made.shape), limits);
+    checkIndices(node, 1, index, limits);
+    return [made];
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const [x, index] = [inputs[0]!, inputs[1]!];
+      const [y] = outputs;
+      const { batch, tuple } = tuplesOf(node, x.shape, index);
+      const own = steps(x.shape, widthOf(x));
+      const run = sizeOf(x.shape.slice(batch + tuple)) * widthOf(x);
+      const along = x.shape.slice(batch, batch + tuple).map((limit, i) => ({ limit, stride: own[batch + i] }));
+      const shape = index.shape.slice(0, -1);
+      const from = shape.map((_, i) => (i < batch ? own[i] : 0));
+      const { count, fill } = offsetsOf(kernels, index, shape, from, along, false);
+      return launchOf(sizeOf(y.shape), 4 * count, (scratch) => {
+        fill(scratch);
+        kernels.gather_bytes(1, count, run, 0, x.pointer, scratch, y.pointer);
+      });
+    };
+  },
+};
+
+function tuplesOf(node: GraphNode, shape: readonly number[], index: Info): { batch: number; tuple: number } {
+  const batch = integer(node, "batch_dims", 0);
+  const tuple = index.shape[index.shape.length - 1] ?? 0;
+  const fits =
+    batch >= 0 &&
+    batch < Math.min(shape.length, index.shape.length) &&
+    tuple >= 1 &&
+    batch + tuple <= shape.length &&
+    shape.slice(0, batch).every((size, i) => size === index.shape[i]);
+  if (!fits) {
+    const want = `tuples that lead into ${showShape(shape)} after ${batch} dimensions that are alike`;
+    throw new ShapeError(expected(`${node.name} (${node.op}) input 1`, want, showShape(index.shape)));
+  }
+  return { batch, tuple };
+}

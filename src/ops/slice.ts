@@ -1,0 +1,157 @@
+import { expected, ShapeError } from "../errors.js";
+import type { GraphNode } from "../graph/graph.js";
+import { showShape } from "../tensor.js";
+import { axesOf, axisOf, integer, only, shapeOf } from "./attributes.js";
+import { checkSameType, inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
+import { between, moving, steps, widthOf } from "./move.js";
+import type { Info, Op, Slot } from "./op.js";
+
+/** Every `step`-th element of a dimension, from `start` on. */
+interface Range {
+  readonly start: number;
+  readonly step: number;
+  readonly size: number;
+}
+
+/** x[start : end : step] along some axes, as in numpy; inputs x, starts, ends, axes or none, steps or none. */
+export const slice: Op = {
+  attrs: (node) => only(node, []),
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    return [{ dtype, shape: rangesOf(node, shape, inputs).map((range) => range.size) }];
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const x = inputs[0]!;
+      const [y] = outputs;
+      const width = widthOf(x);
+      const ranges = rangesOf(node, x.shape, inputs);
+      const from = steps(x.shape, width);
+      const dims = between(
+        y.shape,
+        ranges.map(({ step }, i) => step * from[i]),
+        steps(y.shape, width),
+      );
+      const start = ranges.reduce((sum, range, i) => sum + range.start * from[i], 0);
+      return { scratch: 0, run: moving(kernels, width, [{ dims, x: x.pointer + start, y: y.pointer }]) };
+    };
+  },
+};
+
+function rangesOf(node: GraphNode, shape: readonly number[], inputs: readonly (Info | undefined)[]): Range[] {
+  const starts = knownIntegers(node, inputs, 1);
+  const ends = knownIntegers(node, inputs, 2);
+  const given = optionalIntegers(node, inputs, 3) ?? [...starts.keys()];
+  const axes = axesOf(node, given, shape.length);
+  const strides = optionalIntegers(node, inputs, 4) ?? starts.map(() => 1);
+  const where = `${node.name} (Slice)`;
+  if ([starts, ends, strides].some((list) => list.length !== axes.length)) {
+    const lengths = [starts, ends, axes, strides].map((list) => list.length);
+    throw new ShapeError(expected(where, "as many starts as ends, axes and steps", lengths.join(", ")));
+  }
+  return shape.map((size, axis): Range => {
+    const i = axes.indexOf(axis);
+    if (i < 0) return { start: 0, step: 1, size };
+    const step = strides[i];
+    if (step === 0) throw new ShapeError(expected(where, "steps other than 0", strides.join(", ")));
+    // Downwards, the place before the first element is an end too.
+    const least = step < 0 ? -1 : 0;
+    const inside = (at: number) => Math.min(Math.max(at < 0 ? at + size : at, least), size + least);
+    const [start, end] = [inside(starts[i]), inside(ends[i])];
+    // A step past the dimension takes its first element, and bytes are counted with it.
+    const bounded = Math.min(Math.max(step, -size - 1), size + 1);
+    return { start, step: bounded, size: Math.max(0, Math.ceil((end - start) / bounded)) };
+  });
+}
+
+/** The parts of x one after the other along an axis; input 1 or num_outputs says how large they are. */
+export const split: Op = {
+  attrs: (node) => only(node, ["axis", "num_outputs"]),
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    const axis = axisOf(node, integer(node, "axis", 0), shape.length);
+    const sizes = partsOf(node, shape[axis], inputs);
+    return sizes.map((size) => ({ dtype, shape: shape.with(axis, size) }));
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const x = inputs[0]!;
+      const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
+      const sizes = partsOf(node, x.shape[axis], inputs);
+      let at = 0;
+      const parts = sizes.map((size, i) => {
+        const part = partOf(x, axis, at, size);
+        at += size;
+        // An output that nobody wants has no slot.
+        return outputs[i] ? [{ dims: part.dims, x: part.pointer, y: outputs[i].pointer }] : [];
+      });
+      return { scratch: 0, run: moving(kernels, widthOf(x), parts.flat()) };
+    };
+  },
+};
+
+function partsOf(node: GraphNode, size: number, inputs: readonly (Info | undefined)[]): number[] {
+  const where = `${node.name} (Split)`;
+  const given = optionalIntegers(node, inputs, 1);
+  const count = integer(node, "num_outputs", given?.length ?? node.outputs.length);
+  if (given) {
+    const sum = given.reduce((total, part) => total + part, 0);
+    if (sum !== size || given.some((part) => part < 0) || count !== given.length) {
+      throw new ShapeError(expected(where, `${count} parts of ${size} in all`, given.join(", ")));
+    }
+    return given;
+  }
+  const even = node.attributes.num_outputs === undefined;
+  if (count < 1 || (even && size % count !== 0)) {
+    throw new ShapeError(expected(where, `${size} in equal parts`, `${count} parts`));
+  }
+  const part = Math.ceil(size / count);
+  return node.outputs.map((_, i) => (i < count ? Math.max(0, Math.min(part, size - i * part)) : 0)).slice(0, count);
+}
+
+/** Dimensions and address of the part of a tensor that begins at `at` along an axis, copied from or to a tensor of its own. */
+function partOf({ pointer, shape, dtype }: Slot, axis: number, at: number, size: number) {
+  const width = widthOf({ dtype });
+  const whole = steps(shape, width);
+  const own = shape.with(axis, size);
+  return { dims: between(own, whole, steps(own, width)), pointer: pointer + at * whole[axis] };
+}
+
+/** The inputs one after the other along an axis. */
+export const concat: Op = {
+  attrs(node) {
+    only(node, ["axis"]);
+    if (node.attributes.axis === undefined) throw new ShapeError(expected(`${node.name}.axis`, "an integer", "none"));
+  },
+  infer(node, inputs) {
+    const { dtype, shape } = inputOf(node, inputs, 0);
+    const axis = axisOf(node, integer(node, "axis", 0), shape.length);
+    let sum = 0;
+    for (const i of inputs.keys()) {
+      checkSameType(node, inputs, 0, i);
+      const given = shapeOf(node, [inputs[i]?.shape], 0);
+      if (given.length !== shape.length || given.some((size, d) => d !== axis && size !== shape[d])) {
+        throw new ShapeError(
+          expected(`${node.name} (Concat) input ${i}`, `${showShape(shape)} but for axis ${axis}`, showShape(given)),
+        );
+      }
+      sum += given[axis];
+    }
+    return [sized(node, dtype, shape.with(axis, sum))];
+  },
+  lower({ node, kernels }) {
+    return ({ inputs, outputs }) => {
+      const [y] = outputs;
+      const axis = axisOf(node, integer(node, "axis", 0), y.shape.length);
+      let at = 0;
+      const moves = inputs.map((x) => {
+        const size = x!.shape[axis];
+        const { dims, pointer } = partOf(y, axis, at, size);
+        at += size;
+        const turned = dims.map((dim) => ({ size: dim.size, from: dim.to, to: dim.from }));
+        return { dims: turned, x: x!.pointer, y: pointer };
+      });
+      return { scratch: 0, run: moving(kernels, widthOf(y), moves) };
+    };
+  },
+};

@@ -1,0 +1,45 @@
+import { describe, test } from "vitest";
+import { expectWithin } from "../support/compare.js";
+import { builds, Guarded, normals, sizes, uniform } from "../support/kernels.js";
+
+describe.each(builds())("$name", ({ kernels }) => {
+  test("resample_f32 is a weighted sum of neighbours", () => {
+    const next = uniform(1);
+    for (const inner of [0, 1, 2, 3, 4, 5, 17]) {
+      for (const m of sizes.filter((size) => size < 40)) {
+        for (const [outer, n, taps] of [
+          [1, 1, 1],
+          [2, 2, 2],
+          [3, 9, 2],
+          [2, 9, 4],
+          [1, 9, 9],
+          [0, 9, 3],
+        ]) {
+          const x = normals(outer * n * inner, 2);
+          const weights = normals(m * taps, 3);
+          const first = Uint32Array.from({ length: m }, () => Math.floor(next() * (n - taps + 1)));
+          const memory = new Guarded(kernels);
+          const y = memory.room(4 * outer * m * inner);
+          const [places, parts] = [memory.place(first), memory.place(weights)];
+          kernels.resample_f32(outer, n, m, inner, taps, places, parts, memory.placeFlush(x), y);
+          memory.check();
+          const value = new Float64Array(outer * m * inner);
+          const size = new Float64Array(value.length);
+          for (let o = 0; o < outer; o++) {
+            for (let j = 0; j < m; j++) {
+              for (let i = 0; i < inner; i++) {
+                const at = (o * m + j) * inner + i;
+                for (let t = 0; t < taps; t++) {
+                  const term = weights[j * taps + t] * x[(o * n + first[j] + t) * inner + i];
+                  value[at] += term;
+                  size[at] += Math.abs(term);
+                }
+              }
+            }
+          }
+          expectWithin(memory.read(Float32Array, y, value.length), { value, size }, taps + 1, `${inner} ${m} ${n}`);
+        }
+      }
+    }
+  });
+});
