@@ -12,6 +12,7 @@ export {
   gelu_grad_f32,
   gelu_tanh_grad_f32,
 } from "./ops/activation";
+export { clip_grad_f32 } from "./ops/clip";
 export { layer_norm_grad_f32 } from "./ops/norm";
 export { add_into_f32 } from "./ops/elementwise";
 export { column_sum_f32, channel_sum_f32 } from "./ops/reduce";

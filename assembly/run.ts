@@ -5,7 +5,9 @@ export {
   gemm_pack_a_f32,
   gemm_pack_b_f32,
   gemm_packed_f32,
+  gemm_ab_scratch_bytes,
   gemm_scratch_bytes,
+  gemm_f32,
   gemm_nn_f32,
   gemm_nt_f32,
   gemm_tn_f32,
@@ -58,6 +60,7 @@ export {
 export { index_offsets_int, gather_bytes, scatter_bytes, scatter_f32, scatter_int } from "./ops/index";
 export { resample_f32 } from "./ops/resample";
 export { grid_sample_scratch_bytes, grid_sample_f32 } from "./ops/grid-sample";
+export { clip_f32 } from "./ops/clip";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";
 export { codebook_rows_i8 } from "./compress/codebook";

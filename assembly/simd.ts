@@ -10,6 +10,16 @@ export function madd(acc: v128, a: v128, b: v128): v128 {
   return f32x4.add(acc, f32x4.mul(a, b));
 }
 
+/**
+ * max(v, lo), then min(that, hi); NaN stays NaN. An activation's limits stand in memory as f32 [3]: lo, hi, zero. zero is added at
+ * the end: +0 where lo is 0, which makes +0 of -0 as max(v, 0) does, else -0, which changes nothing.
+ */
+// @ts-ignore: decorator
+@inline
+export function clamp(v: v128, lo: v128, hi: v128, zero: v128): v128 {
+  return f32x4.add(f32x4.pmin(f32x4.pmax(v, lo), hi), zero);
+}
+
 /** The first n (1..3) floats at p; the other lanes are `rest`. Reads nothing past them. */
 // @ts-ignore: decorator
 @inline

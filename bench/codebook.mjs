@@ -78,7 +78,7 @@ function twoSteps(code, batch, relaxed) {
   const mixed = arena.alloc(4 * batch * k);
   const t = arena.alloc(4 * batch * k);
   const y = arena.alloc(4 * batch * d);
-  const scratch = arena.alloc(kernels.gemm_panels_a_bytes(batch, k));
+  const scratch = arena.alloc(kernels.gemm_ab_scratch_bytes(batch, k));
   const bookRows = Float32Array.from({ length: d * k }, (_, i) => atoms[(i % k) * d + Math.floor(i / k)]);
   const plainT = new Float32Array(k);
   const plainY = new Float32Array(batch * d);
@@ -87,8 +87,7 @@ function twoSteps(code, batch, relaxed) {
       kernels.transpose_f32(batch, n, source, across);
       kernels.spmm_csr_f32(k, batch, p, c, v, across, batch, mixed, batch);
       kernels.transpose_f32(k, batch, mixed, t);
-      kernels.fill_row_f32(batch, d, bias, y);
-      kernels.gemm_ab_f32(batch, d, k, t, panels, y, scratch);
+      kernels.gemm_ab_f32(batch, d, k, t, panels, bias, 0, y, scratch);
     },
     result: () => floatsAt(engine, y, batch * d),
   };

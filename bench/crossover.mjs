@@ -134,7 +134,7 @@ function gemmConv({ engine, x, sizes, laid, output, values }, weight) {
   kernels.gemm_pack_a_f32(o, r, r, 1, weight, panels);
   const scratch = arena.alloc(kernels.conv_scratch_bytes(c, w, ...laid));
   const y = output();
-  return { run: () => kernels.conv_f32(...sizes, x, panels, 0, y, scratch), result: values(y) };
+  return { run: () => kernels.conv_f32(...sizes, x, panels, 0, 0, y, scratch), result: values(y) };
 }
 
 function winogradConv({ engine, x, sizes, output, values, out, pad }, weight) {
@@ -145,7 +145,7 @@ function winogradConv({ engine, x, sizes, output, values, out, pad }, weight) {
   const scratch = arena.alloc(kernels.winograd_scratch_bytes(c, o, out, out));
   const y = output();
   const all = [batch, c, h, w, o, pad, pad, out, out, c * h * w, o * out * out];
-  return { run: () => kernels.winograd_f32(...all, x, panels, 0, y, scratch), result: values(y) };
+  return { run: () => kernels.winograd_f32(...all, x, panels, 0, 0, y, scratch), result: values(y) };
 }
 
 function sparseConv(c, side, o, kernel, sparsity, rival, relaxed) {
@@ -158,7 +158,7 @@ function sparseConv(c, side, o, kernel, sparsity, rival, relaxed) {
   const scratch = arena.alloc(kernels.sparse_conv_scratch_bytes(c, side, o, csr.values.length, ...laid));
   const y = output();
   const ours = {
-    run: () => kernels.sparse_conv_f32(...sizes, x, rowPtr, col, entries, 0, y, scratch),
+    run: () => kernels.sparse_conv_f32(...sizes, x, rowPtr, col, entries, 0, 0, y, scratch),
     result: values(y),
   };
   const weight = place(engine, csr.dense);
@@ -188,13 +188,10 @@ function denseGemm(engine, m, k, n, x, dense) {
   const { kernels, arena } = engine;
   const panels = arena.alloc(kernels.gemm_panels_b_bytes(k, n));
   kernels.gemm_pack_b_f32(k, n, 1, k, place(engine, dense), panels);
-  const scratch = arena.alloc(kernels.gemm_panels_a_bytes(m, k));
+  const scratch = arena.alloc(kernels.gemm_ab_scratch_bytes(m, k));
   const y = arena.alloc(4 * m * n);
   return {
-    run() {
-      kernels.fill_row_f32(m, n, 0, y);
-      kernels.gemm_ab_f32(m, n, k, x, panels, y, scratch);
-    },
+    run: () => kernels.gemm_ab_f32(m, n, k, x, panels, 0, 0, y, scratch),
     result: () => floatsAt(engine, y, m * n),
   };
 }
@@ -228,13 +225,13 @@ function depthwise(outputs, stride, relaxed) {
     run() {
       for (let g = 0; g < groups; g++) {
         const [from, to] = [x + 4 * plane * g, z + 4 * result * g];
-        kernels.conv_f32(...about.sizes, from, panels + panelBytes * g, 0, to, convScratch);
+        kernels.conv_f32(...about.sizes, from, panels + panelBytes * g, 0, 0, to, convScratch);
       }
     },
     result: () => floatsAt(engine, z, groups * result),
   };
   const rival = {
-    run: () => kernels.depthwise_f32(...sizes, x, w, 0, y, scratch),
+    run: () => kernels.depthwise_f32(...sizes, x, w, 0, 0, y, scratch),
     result: () => floatsAt(engine, y, groups * result),
   };
   return { ours, peers: { rival } };
@@ -256,10 +253,7 @@ function widened(size, relaxed) {
   const y = arena.alloc(4 * k);
   const scratch = arena.alloc(kernels.gemm_widened_scratch_bytes(1, k));
   const ours = {
-    run() {
-      kernels.fill_row_f32(1, k, 0, y);
-      kernels.gemm_f32_i8(1, k, k, x, panels, scale, y, scratch);
-    },
+    run: () => kernels.gemm_f32_i8(1, k, k, x, panels, scale, 0, 0, y, scratch),
     result: () => floatsAt(engine, y, k),
   };
   const dense = Float32Array.from(codes, (value) => value * step);

@@ -27,16 +27,13 @@ function square(size, relaxed) {
   const b = normals(size * size, 2);
   const engine = freshEngine(relaxed);
   const { kernels, arena } = engine;
-  const [pa, pb, zero] = [a, b, new Float32Array(size)].map((array) => place(engine, array));
+  const [pa, pb] = [a, b].map((array) => place(engine, array));
   const y = arena.alloc(4 * size * size);
   const scratch = arena.alloc(kernels.gemm_scratch_bytes(size, size, size));
   const across = new Float32Array(size * size);
   const plainY = new Float32Array(size * size);
   const ours = {
-    run() {
-      kernels.fill_row_f32(size, size, zero, y);
-      kernels.gemm_nn_f32(size, size, size, pa, pb, y, scratch);
-    },
+    run: () => kernels.gemm_f32(size, size, size, pa, size, 1, pb, size, 1, 0, 0, y, scratch),
     result: () => floatsAt(engine, y, size * size),
   };
   const peers = {
@@ -56,13 +53,10 @@ function dense({ out, in: width }, batch, relaxed) {
   const panels = arena.alloc(kernels.gemm_panels_b_bytes(width, out));
   kernels.gemm_pack_b_f32(width, out, 1, width, pw, panels);
   const y = arena.alloc(4 * batch * out);
-  const scratch = arena.alloc(kernels.gemm_panels_a_bytes(batch, width));
+  const scratch = arena.alloc(kernels.gemm_ab_scratch_bytes(batch, width));
   const plainY = new Float32Array(batch * out);
   const ours = {
-    run() {
-      kernels.fill_row_f32(batch, out, pb, y);
-      kernels.gemm_ab_f32(batch, out, width, px, panels, y, scratch);
-    },
+    run: () => kernels.gemm_ab_f32(batch, out, width, px, panels, pb, 0, y, scratch),
     result: () => floatsAt(engine, y, batch * out),
   };
   const peers = {
@@ -93,7 +87,7 @@ function convolution(entry, relaxed) {
     run: () =>
       kernels.conv_f32(
         ...[1, c, h, w, o, kh, kw, stride, stride, pad, pad, 1, 1, outH, outW, c * h * w, o * outH * outW],
-        ...[px, panels, pb, y, scratch],
+        ...[px, panels, pb, 0, y, scratch],
       ),
     result: () => floatsAt(engine, y, o * outH * outW),
   };

@@ -1,7 +1,7 @@
 // Matrix products and convolutions with dense f32 weights, through sessions. Work: two operations a multiply-add of the plain
 // algorithm, so that a minimal one (Winograd) may pass the peak.
 import { uniforms } from "./memory.mjs";
-import { denseWeight, session } from "./session.mjs";
+import { denseWeight, network, session } from "./session.mjs";
 import { layersOf, outputOf, shapeOf } from "./shapes.mjs";
 
 const unit = "GFLOP/s";
@@ -13,7 +13,18 @@ export function* gemm(options) {
     yield { case: "MatMul", shape: `${m} x ${k} x ${n}`, prepare: () => matmul(m, k, n, options) };
   }
   for (const { name, out, in: k, rows } of layersOf("transformer")) {
-    yield { case: "Gemm", shape: `${name}, ${rows} x ${k} x ${out}`, prepare: () => linear(rows, k, out, options) };
+    const shape = `${name}, ${rows} x ${k} x ${out}`;
+    yield { case: "Gemm", shape, prepare: () => linear(rows, k, out, options) };
+    yield { case: "Gemm with bias and Relu", shape, prepare: () => linearRelu(rows, k, out, options) };
+  }
+  // Scores and mixtures of attention in twelve heads.
+  for (const [m, k, n] of [
+    [128, 32, 128],
+    [128, 128, 32],
+    [16, 64, 512],
+  ]) {
+    const shape = `12 of ${m} x ${k} x ${n}`;
+    yield { case: "MatMul of a batch, both sides computed", shape, prepare: () => matmuls(12, m, k, n, options) };
   }
 }
 
@@ -33,6 +44,11 @@ export function* conv(options) {
       if (layer.op !== "conv") continue;
       yield { case: kindOf(layer), shape: shapeOf(layer), prepare: () => convolution(layer, options) };
     }
+  }
+  for (const layer of [...layersOf("resnet50"), ...layersOf("mobilenet"), ...layersOf("resnet20")]) {
+    if (layer.op !== "conv" || !/stage1|1$/.test(layer.name)) continue;
+    const prepare = () => convolutionRelu(layer, options);
+    yield { case: "Conv with bias and Relu", shape: shapeOf(layer), prepare };
   }
 }
 
@@ -59,6 +75,33 @@ async function linear(m, k, n, { relaxed, peers }) {
   return { unit, work: 2 * m * k * n, ours, peers: found };
 }
 
+async function linearRelu(m, k, n, { relaxed, peers }) {
+  const [x, w, bias] = [uniforms(m * k, 1), uniforms(n * k, 2), uniforms(n, 3)];
+  const weights = new Map([
+    ["w", denseWeight([n, k], w)],
+    ["b", denseWeight([n], bias)],
+  ]);
+  const nodes = [{ op: "Gemm", inputs: ["x", "w", "b"], outputs: ["h"], attributes: { transB: 1 } }, relu];
+  const ours = await network(nodes, { x: [[m, k], x] }, weights, [m, n], { relaxed });
+  const found = await peers.contestants("linearRelu", { m, k, n, x, w, bias }, { only: all });
+  return { unit, work: 2 * m * k * n, ours, peers: found };
+}
+
+async function matmuls(count, m, k, n, { relaxed, peers }) {
+  const [a, b] = [uniforms(count * m * k, 1), uniforms(count * k * n, 2)];
+  const [aShape, bShape, yShape] = [
+    [count, m, k],
+    [count, k, n],
+    [count, m, n],
+  ];
+  const nodes = [{ op: "MatMul", inputs: ["a", "b"], outputs: ["y"] }];
+  const ours = await network(nodes, { a: [aShape, a], b: [bShape, b] }, new Map(), yShape, { relaxed });
+  const found = await peers.contestants("matmuls", { a, aShape, b, bShape, yShape }, { only: all });
+  return { unit, work: 2 * count * m * k * n, ours, peers: found };
+}
+
+const relu = { op: "Relu", inputs: ["h"], outputs: ["y"] };
+
 /** One image. */
 async function convolution(layer, { relaxed, peers }) {
   const { c, h, w: width, o, kh, kw, group } = layer;
@@ -67,6 +110,20 @@ async function convolution(layer, { relaxed, peers }) {
   const weight = denseWeight([o, c / group, kh, kw], w);
   const ours = await session(convNode(layer), [1, c, h, width], x, weight, [1, o, outH, outW], { relaxed });
   const found = await peers.contestants("conv", { ...layer, outH, outW, x, weight: w }, { only: all });
+  return { unit, work: (2 * o * outH * outW * c * kh * kw) / group, ours, peers: found, tolerance: 1e-4 };
+}
+
+async function convolutionRelu(layer, { relaxed, peers }) {
+  const { c, h, w: width, o, kh, kw, group } = layer;
+  const { outH, outW } = outputOf(layer);
+  const [x, w, bias] = [uniforms(c * h * width, 1), uniforms((o * c * kh * kw) / group, 2), uniforms(o, 3)];
+  const weights = new Map([
+    ["w", denseWeight([o, c / group, kh, kw], w)],
+    ["b", denseWeight([o], bias)],
+  ]);
+  const nodes = [{ ...convNode(layer), inputs: ["x", "w", "b"], outputs: ["h"] }, relu];
+  const ours = await network(nodes, { x: [[1, c, h, width], x] }, weights, [1, o, outH, outW], { relaxed });
+  const found = await peers.contestants("convRelu", { ...layer, outH, outW, x, weight: w, bias }, { only: all });
   return { unit, work: (2 * o * outH * outW * c * kh * kw) / group, ours, peers: found, tolerance: 1e-4 };
 }
 

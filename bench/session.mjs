@@ -7,17 +7,28 @@ import { loadModel } from "../dist/index.js";
  * @param options { relaxed, exact }
  * @returns a contestant whose run copies x in and the result out
  */
-export async function session({ op, attributes = {} }, xShape, x, weight, yShape, { relaxed, exact = false }) {
+export async function session({ op, attributes = {} }, xShape, x, weight, yShape, options) {
   const weights = weight instanceof Map ? weight : new Map([["w", weight]]);
+  const nodes = [{ op, inputs: ["x", ...weights.keys()], outputs: ["y"], attributes }];
+  return network(nodes, { x: [xShape, x] }, weights, yShape, options);
+}
+
+/**
+ * The same of several nodes.
+ * @param nodes { op, inputs, outputs, attributes }
+ * @param inputs { NAME: [shape, data] }; the output is y
+ */
+export async function network(nodes, inputs, weights, yShape, { relaxed, exact = false }) {
+  const given = Object.entries(inputs);
   const graph = {
     name: "bench",
-    inputs: [{ name: "x", dtype: "float32", shape: xShape }],
+    inputs: given.map(([name, [shape]]) => ({ name, dtype: "float32", shape })),
     outputs: [{ name: "y", dtype: "float32", shape: yShape }],
-    nodes: [{ name: "node", op, inputs: ["x", ...weights.keys()], outputs: ["y"], attributes }],
+    nodes: nodes.map((node, i) => ({ name: `node${i}`, attributes: {}, ...node })),
     weights,
   };
   const model = await loadModel(graph, { fast: relaxed, exact });
-  const feeds = { x };
+  const feeds = Object.fromEntries(given.map(([name, [, data]]) => [name, data]));
   return { run: () => model.run(feeds), result: (found) => found.y.data, dispose: () => model.dispose() };
 }
 

@@ -22,17 +22,19 @@ export function sparse_conv_scratch_bytes(
 
 /**
  * x: f32 [batch, c, h, w], images xImage elements apart; rowPtr: u32 [o + 1], col: u32 [entries], values: f32 [entries],
- * counted from the start of both, so that a group is a slice of rowPtr; bias: f32 [o], or 0 for none; y: f32 [batch, o,
- * outH, outW], images yImage elements apart, written in full, apart from all others; scratch: sparse_conv_scratch_bytes.
+ * counted from the start of both, so that a group is a slice of rowPtr; bias: f32 [o], or 0 for none; limits: f32 [3], see
+ * `clamp`, or 0; y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart from all others;
+ * scratch: sparse_conv_scratch_bytes.
  */
 export function sparse_conv_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
   dilationH: i32, dilationW: i32, outH: i32, outW: i32, xImage: i32, yImage: i32,
-  x: usize, rowPtr: usize, col: usize, values: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, rowPtr: usize, col: usize, values: usize, bias: usize, limits: usize, y: usize,
+  scratch: usize,
 ): void {
   convolve<f32>(
     batch, c, h, w, o, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outH, outW, xImage, yImage,
-    x, rowPtr, col, values, 0, bias, y, scratch,
+    x, rowPtr, col, values, 0, bias, limits, y, scratch,
   );
 }
 
@@ -40,11 +42,12 @@ export function sparse_conv_f32(
 export function sparse_conv_i8(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
   dilationH: i32, dilationW: i32, outH: i32, outW: i32, xImage: i32, yImage: i32,
-  x: usize, rowPtr: usize, col: usize, values: usize, scale: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, rowPtr: usize, col: usize, values: usize, scale: usize, bias: usize, limits: usize, y: usize,
+  scratch: usize,
 ): void {
   convolve<i8>(
     batch, c, h, w, o, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outH, outW, xImage, yImage,
-    x, rowPtr, col, values, scale, bias, y, scratch,
+    x, rowPtr, col, values, scale, bias, limits, y, scratch,
   );
 }
 
@@ -53,10 +56,11 @@ export function sparse_conv_i8(
 function convolve<V>(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
   dilationH: i32, dilationW: i32, outH: i32, outW: i32, xImage: i32, yImage: i32,
-  x: usize, rowPtr: usize, col: usize, values: usize, scale: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, rowPtr: usize, col: usize, values: usize, scale: usize, bias: usize, limits: usize, y: usize,
+  scratch: usize,
 ): void {
   assert(strideH > 0 && strideW > 0 && dilationH > 0 && dilationW > 0 && padTop >= 0 && padLeft >= 0);
-  assert(((x | rowPtr | col | scale | bias | y | scratch) & 3) == 0 && (values & (sizeof<V>() - 1)) == 0);
+  assert(((x | rowPtr | col | scale | bias | limits | y | scratch) & 3) == 0 && (values & (sizeof<V>() - 1)) == 0);
   if (o == 0 || outH * outW == 0) return;
   if (is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW)) {
     w = outW = h * w;
@@ -86,7 +90,7 @@ function convolve<V>(
   values += <usize>first * sizeof<V>();
   for (; batch > 0; batch--) {
     lay_out(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, x, planes);
-    sweep<V>(o, outH, outW, pitch, rowPtr, offsets, values, scale, bias, planes, y, scratch);
+    sweep<V>(o, outH, outW, pitch, rowPtr, offsets, values, scale, bias, limits, planes, y, scratch);
     x += <usize>xImage << 2;
     y += <usize>yImage << 2;
   }

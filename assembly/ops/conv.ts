@@ -7,9 +7,9 @@
  * left is given: that at the bottom and the right follows from outH and outW.
  */
 import { pack_columns, pack_rows } from "./panel";
-import { KC, MC, MR, multiply_block } from "./tile";
+import { KC, MC, MR, multiply_block, multiply_from, zeros } from "./tile";
 import {
-  fill, is_pointwise, lay_out, list_taps, pack_planes, phases, plane_pitch, plane_side, planes_bytes,
+  is_pointwise, lay_out, list_taps, pack_planes, phases, plane_pitch, plane_side, planes_bytes,
 } from "./planes";
 import { add_planes, pack_planes_transposed } from "./planes-grad";
 
@@ -40,20 +40,31 @@ export function conv_scratch_bytes(
   return <f64>panels_bytes(c * kh * kw, outH * outW) + <f64>(kh * kw) * 4 + planes_bytes(c, channel);
 }
 
+/** The biases of a block of channels, each eight times over: what a panel's sums start from. */
+const starts = memory.data(MC * 32);
+
+function spread_bias(m: i32, bias: usize): void {
+  for (let to = starts, end = to + (<usize>m << 5); to < end; to += 32, bias += 4) {
+    const v = v128.load32_splat(bias);
+    v128.store(to, v);
+    v128.store(to, v, 16);
+  }
+}
+
 /**
- * Y = conv(X, W) + bias; sums in rising r from the bias, the same bits for any batch.
+ * Y = conv(X, W) + bias, held within limits; sums in rising r from the bias, the same bits for any batch.
  * x: f32 [batch, c, h, w], images xImage elements apart; wPanels: gemm_pack_a_f32 of W[o, c kh kw]; bias: f32 [o], or 0
- * for none; y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart from all others;
+ * for none; limits: f32 [3], see `clamp`, or 0; y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart from all others;
  * scratch: conv_scratch_bytes. Strides and dilations >= 1, padding >= 0.
  */
 export function conv_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
   dilationH: i32, dilationW: i32, outH: i32, outW: i32, xImage: i32, yImage: i32,
-  x: usize, wPanels: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, wPanels: usize, bias: usize, limits: usize, y: usize, scratch: usize,
 ): void {
   assert(batch >= 0 && c >= 0 && o >= 0 && kh >= 0 && kw >= 0 && outH >= 0 && outW >= 0);
   assert(strideH > 0 && strideW > 0 && dilationH > 0 && dilationW > 0 && padTop >= 0 && padLeft >= 0);
-  assert(((x | wPanels | bias | y | scratch) & 3) == 0);
+  assert(((x | wPanels | bias | limits | y | scratch) & 3) == 0);
   const p = outH * outW;
   const r = c * kh * kw;
   const taps = scratch + panels_bytes(r, p);
@@ -73,18 +84,20 @@ export function conv_f32(
     for (let q = 0; q < p; q += block) {
       const n = min(block, p - q);
       const py = y + (<usize>q << 2);
-      for (let i = 0; i < o; i++) {
-        fill(py + <usize>i * row, n, bias ? load<f32>(bias + (<usize>i << 2)) : 0);
-      }
-      for (let k = 0; k < r; k += KC) {
+      for (let k = 0; k == 0 || k < r; k += KC) {
         const kc = min(KC, r - k);
         if (pointwise) pack_columns(kc, n, p, 1, x + (<usize>(k * p + q) << 2), scratch);
-        else pack_planes(k, kc, q, n, kh * kw, taps, channel, outW, pitch, planes, scratch);
-        const panels = wPanels + (<usize>(o * k) << 2);
+        else if (kc > 0) pack_planes(k, kc, q, n, kh * kw, taps, channel, outW, pitch, planes, scratch);
+        const held = k + kc == r ? limits : 0;
         for (let i = 0; i < o; i += MC) {
-          multiply_block(
-            min(MC, o - i), n, kc, panels + (<usize>(i * kc) << 2), scratch, py + <usize>i * row, row,
-          );
+          const m = min(MC, o - i);
+          const a = wPanels + (<usize>(o * k + i * kc) << 2);
+          const c = py + <usize>i * row;
+          if (k > 0) multiply_from(m, n, kc, a, scratch, c, row, 32, c, row, held);
+          else if (bias) {
+            spread_bias(m, bias + (<usize>i << 2));
+            multiply_from(m, n, kc, a, scratch, starts, 32, 0, c, row, held);
+          } else multiply_from(m, n, kc, a, scratch, zeros, 0, 0, c, row, held);
         }
       }
     }

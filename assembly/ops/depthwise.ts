@@ -6,6 +6,7 @@
  * either way: the bits are those of conv_f32.
  */
 import { load_head, madd, sum_lanes } from "../simd";
+import { clip_f32 } from "./clip";
 import { end_inside, first_inside } from "./window";
 import { lay_out, list_taps, phases, plane_pitch, plane_side, planes_bytes } from "./planes";
 import { strip_bytes, sweep } from "./strip";
@@ -42,21 +43,22 @@ function head(taps: i32): usize {
 }
 
 /**
- * x: f32 [batch, c, h, w]; weight: f32 [c m, kh kw]; bias: f32 [c m], or 0 for none; y: f32 [batch, c m, outH, outW],
- * written in full, apart from all others; scratch: depthwise_scratch_bytes. Strides and dilations >= 1, padding >= 0;
- * the padding at the bottom and the right follows from outH and outW.
+ * x: f32 [batch, c, h, w]; weight: f32 [c m, kh kw]; bias: f32 [c m], or 0 for none; limits: f32 [3], see
+ * `clamp`, or 0; y: f32 [batch, c m, outH, outW], written in full, apart from all others; scratch:
+ * depthwise_scratch_bytes. Strides and dilations >= 1, padding >= 0; the padding at the bottom and the right follows from outH and outW.
  */
 export function depthwise_f32(
   batch: i32, c: i32, h: i32, w: i32, m: i32, kh: i32, kw: i32, strideH: i32, strideW: i32, padTop: i32, padLeft: i32,
-  dilationH: i32, dilationW: i32, outH: i32, outW: i32, x: usize, weight: usize, bias: usize, y: usize, scratch: usize,
+  dilationH: i32, dilationW: i32, outH: i32, outW: i32, x: usize, weight: usize, bias: usize, limits: usize, y: usize,
+  scratch: usize,
 ): void {
   assert(strideH > 0 && strideW > 0 && dilationH > 0 && dilationW > 0 && padTop >= 0 && padLeft >= 0);
-  assert(((x | weight | bias | y | scratch) & 3) == 0);
+  assert(((x | weight | bias | limits | y | scratch) & 3) == 0);
   const taps = kh * kw;
   const p = outH * outW;
   if (p == 0) return;
   if (taps == 9 && kh == 3 && strideH == strideW && strideH <= 2 && dilationH == 1 && dilationW == 1 && outW >= 4) {
-    windows(batch, c, h, w, m, strideH, padTop, padLeft, outH, outW, x, weight, bias, y, scratch);
+    windows(batch, c, h, w, m, strideH, padTop, padLeft, outH, outW, x, weight, bias, limits, y, scratch);
     return;
   }
   const rows = plane_side(kh, strideH, dilationH, outH);
@@ -75,7 +77,7 @@ export function depthwise_f32(
     for (let j: usize = 0; j < <usize>m; j++, y += <usize>p << 2) {
       const b = bias ? bias + ((channel + j) << 2) : 0;
       const v = weight + ((channel + j) * <usize>taps << 2);
-      sweep<f32>(1, outH, outW, pitch, scratch, offsets, v, 0, b, plane, y, room);
+      sweep<f32>(1, outH, outW, pitch, scratch, offsets, v, 0, b, limits, plane, y, room);
     }
   }
 }
@@ -83,10 +85,10 @@ export function depthwise_f32(
 /** Windows of 3 x 3, outW >= 4. */
 function windows(
   batch: i32, c: i32, h: i32, w: i32, m: i32, stride: i32, padTop: i32, padLeft: i32, outH: i32, outW: i32,
-  x: usize, weight: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, weight: usize, bias: usize, limits: usize, y: usize, scratch: usize,
 ): void {
   const padRight = (outW - 1) * stride + 3 - padLeft - w;
-  const direct = padLeft <= 1 && padRight <= 1;
+  const direct = padLeft <= 1 && padRight <= 1 && (outW > 4 || padLeft == 0 || padRight == 0);
   // Images with more padding are laid out with it, but as one plane whatever the stride.
   const spanW = (outW - 1) * stride + 1;
   const rows = (outH - 1) * stride + 3;
@@ -102,6 +104,7 @@ function windows(
       const v = weight + (channel + j) * 36;
       if (!direct) steps(stride, rows, pitch, 0, 0, 0, outH, outW, plane, v, b, zeros, y);
       else steps(stride, h, w, padTop, padLeft, padRight, outH, outW, x, v, b, zeros, y);
+      if (limits) clip_f32(outH * outW, y, limits, y);
     }
   }
 }
@@ -117,7 +120,7 @@ function steps(
 /**
  * One plane, four columns of outputs at a time from top to bottom: a row of x is read once for all its windows.
  * x: f32 [h, w]; y: f32 [outH, outW]; zeros: 36 bytes of them, the first four before it; padLeft: 0 or 1; padRight: at
- * most 1; outW >= 4.
+ * most 1; outW > 4, or 4 where only one side is padded.
  */
 // @ts-ignore: decorator
 @inline
@@ -136,10 +139,6 @@ function columns(
     const i = top * stride - padTop;
     const from = x + (<usize>(i * w + 1 - padLeft) << 2);
     const to = y + <usize>top * row;
-    if (outW == 4 && padLeft > 0 && padRight > 0) {
-      column(stride, LEFT | RIGHT, height, i, h, line, row, from, zeros, weight, b, to);
-      continue;
-    }
     if (padLeft > 0) column(stride, LEFT, height, i, h, line, row, from, zeros, weight, b, to);
     for (let ox = padLeft << 2; ox < stop; ox += 4) {
       // The last outputs may be done twice, to the same bits.

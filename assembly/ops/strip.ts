@@ -4,7 +4,7 @@
  * give (measured: 16 or 32 columns are up to 40 % slower). Each sum takes its taps in the order of the list, whatever
  * the strip, so its bits do not depend on the size of the image.
  */
-import { madd } from "../simd";
+import { clamp, madd } from "../simd";
 
 /** Pixels of a strip. */
 export const width: i32 = 28;
@@ -34,10 +34,11 @@ function finished<V>(sum: v128, scale: v128, bias: v128): v128 {
 
 /**
  * y[o, q] = bias[o] + sum over entries e of row o of values[e] x[offsets[e] + 4 q], q < 28; times scale[o] before the
- * bias where values are int8. `first` is the number of the first entry of offsets and values.
+ * bias where values are int8; held within limits where there are any. `first` is the number of the first entry of offsets
+ * and values.
  */
 function strip<V>(
-  o: i32, rowPtr: usize, first: u32, offsets: usize, values: usize, scale: usize, bias: usize,
+  o: i32, rowPtr: usize, first: u32, offsets: usize, values: usize, scale: usize, bias: usize, limits: usize,
   x: usize, y: usize, yStride: usize,
 ): void {
   for (; o > 0; o--) {
@@ -61,13 +62,30 @@ function strip<V>(
       v += sizeof<V>();
     }
     const s = isFloat<V>() ? b : v128.load32_splat(scale);
-    v128.store(y, finished<V>(s0, s, b));
-    v128.store(y, finished<V>(s1, s, b), 16);
-    v128.store(y, finished<V>(s2, s, b), 32);
-    v128.store(y, finished<V>(s3, s, b), 48);
-    v128.store(y, finished<V>(s4, s, b), 64);
-    v128.store(y, finished<V>(s5, s, b), 80);
-    v128.store(y, finished<V>(s6, s, b), 96);
+    s0 = finished<V>(s0, s, b);
+    s1 = finished<V>(s1, s, b);
+    s2 = finished<V>(s2, s, b);
+    s3 = finished<V>(s3, s, b);
+    s4 = finished<V>(s4, s, b);
+    s5 = finished<V>(s5, s, b);
+    s6 = finished<V>(s6, s, b);
+    if (limits) {
+      const lo = v128.load32_splat(limits), hi = v128.load32_splat(limits, 4), zero = v128.load32_splat(limits, 8);
+      s0 = clamp(s0, lo, hi, zero);
+      s1 = clamp(s1, lo, hi, zero);
+      s2 = clamp(s2, lo, hi, zero);
+      s3 = clamp(s3, lo, hi, zero);
+      s4 = clamp(s4, lo, hi, zero);
+      s5 = clamp(s5, lo, hi, zero);
+      s6 = clamp(s6, lo, hi, zero);
+    }
+    v128.store(y, s0);
+    v128.store(y, s1, 16);
+    v128.store(y, s2, 32);
+    v128.store(y, s3, 48);
+    v128.store(y, s4, 64);
+    v128.store(y, s5, 80);
+    v128.store(y, s6, 96);
     rowPtr += 4;
     scale += 4;
     if (bias) bias += 4;
@@ -78,11 +96,11 @@ function strip<V>(
 /**
  * All pixels of one image: y: f32 [o, outH, outW], written in full. planes: the image laid out with `pitch`;
  * rowPtr: u32 [o + 1]; offsets: u32, bytes; scale: f32 [o], unused where values are f32; bias: f32 [o] or 0;
- * room: strip_bytes(o).
+ * limits: f32 [3], see `clamp`, or 0; room: strip_bytes(o).
  */
 export function sweep<V>(
   o: i32, outH: i32, outW: i32, pitch: i32, rowPtr: usize, offsets: usize, values: usize, scale: usize, bias: usize,
-  planes: usize, y: usize, room: usize,
+  limits: usize, planes: usize, y: usize, room: usize,
 ): void {
   const first = load<u32>(rowPtr);
   const plane = <usize>(outH * outW) << 2;
@@ -94,7 +112,7 @@ export function sweep<V>(
         const ox = min(i * width, outW - width);
         const x = planes + (<usize>(oy * pitch + ox) << 2);
         strip<V>(
-          o, rowPtr, first, offsets, values, scale, bias, x, y + (<usize>(oy * outW + ox) << 2), plane,
+          o, rowPtr, first, offsets, values, scale, bias, limits, x, y + (<usize>(oy * outW + ox) << 2), plane,
         );
       }
     }
@@ -103,7 +121,7 @@ export function sweep<V>(
   // The rows as one line, the few pixels between them too: those are thrown away.
   const end = (outH - 1) * pitch + outW;
   for (let q = 0; q < end; q += width) {
-    strip<V>(o, rowPtr, first, offsets, values, scale, bias, planes + (<usize>q << 2), room, 112);
+    strip<V>(o, rowPtr, first, offsets, values, scale, bias, limits, planes + (<usize>q << 2), room, 112);
     const stop = min(q + width, end);
     for (let at = q; at < stop; ) {
       const oy = at / pitch;

@@ -1,4 +1,4 @@
-import { madd } from "../simd";
+import { clamp, madd } from "../simd";
 
 /** Rows of a tile: five rows of two vectors, and what they multiply, fill the 15 vector registers that V8 leaves. */
 export const MR: i32 = 5;
@@ -11,24 +11,27 @@ export const MC: i32 = 120;
 /** Columns of B packed at a time: 512 x KC x 4 bytes are 512 KB (measured: 256 to 1024 are alike). */
 export const NC: i32 = 512;
 
+/** Eight zeros, for a product that starts from nothing. */
+export const zeros = memory.data(32);
+
 /** A tile that hangs over the last column is computed here. */
-const edge = memory.data(5 * 32);
+const edge = memory.data(MR * 32);
 
 /**
- * C[height, 8] += A B. The sums start by loading C, in row order: started from zero the same kernel loses a third of
- * its speed (measured), and a sum over k broken at any place has the same bits as one that is not.
- * a: [k][height]; b: [k][8]; ldc in bytes.
+ * C[height, 8] = from[height, 8] + A B. The sums start by loading, in row order, what they start from: started from zero
+ * the same kernel loses a third of its speed (measured), and a sum over k broken at any place has the same bits as one that
+ * is not.
+ * a: [k][height]; b: [k][8]; from: rows fromRow bytes apart, may be c; c: rows ldc bytes apart.
  */
 // @ts-ignore: decorator
 @inline
-function multiply(height: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {
-  let p = c;
-  let c00 = v128.load(p), c01 = v128.load(p, 16);
+function multiply(height: i32, k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  let c00 = v128.load(from), c01 = v128.load(from, 16);
   let c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00, c40 = c00, c41 = c00;
-  if (height > 1) { p += ldc; c10 = v128.load(p); c11 = v128.load(p, 16); }
-  if (height > 2) { p += ldc; c20 = v128.load(p); c21 = v128.load(p, 16); }
-  if (height > 3) { p += ldc; c30 = v128.load(p); c31 = v128.load(p, 16); }
-  if (height > 4) { p += ldc; c40 = v128.load(p); c41 = v128.load(p, 16); }
+  if (height > 1) { from += fromRow; c10 = v128.load(from); c11 = v128.load(from, 16); }
+  if (height > 2) { from += fromRow; c20 = v128.load(from); c21 = v128.load(from, 16); }
+  if (height > 3) { from += fromRow; c30 = v128.load(from); c31 = v128.load(from, 16); }
+  if (height > 4) { from += fromRow; c40 = v128.load(from); c41 = v128.load(from, 16); }
   while (k > 0) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const a0 = v128.load32_splat(a);
@@ -49,50 +52,91 @@ function multiply(height: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize)
   if (height > 4) { c += ldc; v128.store(c, c40); v128.store(c, c41, 16); }
 }
 
-function rows5(k: i32, a: usize, b: usize, c: usize, ldc: usize): void { multiply(5, k, a, b, c, ldc); }
-function rows4(k: i32, a: usize, b: usize, c: usize, ldc: usize): void { multiply(4, k, a, b, c, ldc); }
-function rows3(k: i32, a: usize, b: usize, c: usize, ldc: usize): void { multiply(3, k, a, b, c, ldc); }
-function rows2(k: i32, a: usize, b: usize, c: usize, ldc: usize): void { multiply(2, k, a, b, c, ldc); }
-function rows1(k: i32, a: usize, b: usize, c: usize, ldc: usize): void { multiply(1, k, a, b, c, ldc); }
+function rows5(k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  multiply(5, k, a, b, from, fromRow, c, ldc);
+}
+function rows4(k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  multiply(4, k, a, b, from, fromRow, c, ldc);
+}
+function rows3(k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  multiply(3, k, a, b, from, fromRow, c, ldc);
+}
+function rows2(k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  multiply(2, k, a, b, from, fromRow, c, ldc);
+}
+function rows1(k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  multiply(1, k, a, b, from, fromRow, c, ldc);
+}
 
-function tile(height: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {
-  if (height == 5) rows5(k, a, b, c, ldc);
-  else if (height == 4) rows4(k, a, b, c, ldc);
-  else if (height == 3) rows3(k, a, b, c, ldc);
-  else if (height == 2) rows2(k, a, b, c, ldc);
-  else rows1(k, a, b, c, ldc);
+function tile(height: i32, k: i32, a: usize, b: usize, from: usize, fromRow: usize, c: usize, ldc: usize): void {
+  if (height == 5) rows5(k, a, b, from, fromRow, c, ldc);
+  else if (height == 4) rows4(k, a, b, from, fromRow, c, ldc);
+  else if (height == 3) rows3(k, a, b, from, fromRow, c, ldc);
+  else if (height == 2) rows2(k, a, b, from, fromRow, c, ldc);
+  else rows1(k, a, b, from, fromRow, c, ldc);
 }
 
 /**
- * C[m, n] += A B for one block of depth k <= KC, both sides packed.
- * a: panels [k][5]; b: panels [k][8]; c: f32, rows ldc bytes apart, added into.
+ * A tile of C held within limits, right after it is stored. Done on the sums while they are in registers, it takes the
+ * loop before it half its speed in V8 11.3; done on all rows of a panel at once, rows that are a power of two apart have left
+ * the cache (measured: 3 % of a product of 512).
+ */
+function hold(height: i32, c: usize, ldc: usize, limits: usize): void {
+  const lo = v128.load32_splat(limits), hi = v128.load32_splat(limits, 4), zero = v128.load32_splat(limits, 8);
+  for (; height > 0; height--, c += ldc) {
+    v128.store(c, clamp(v128.load(c), lo, hi, zero));
+    v128.store(c, clamp(v128.load(c, 16), lo, hi, zero), 16);
+  }
+}
+
+/** C[m, n] += A B for one block of depth k <= KC: `multiply_from` with C itself to start from. */
+export function multiply_block(m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {
+  multiply_from(m, n, k, a, b, c, ldc, 32, c, ldc, 0);
+}
+
+/**
+ * C[m, n] = from[m, n] + A B for one block of depth k <= KC, both sides packed.
+ * a: panels [k][5]; b: panels [k][8]; from: f32, rows fromRow and panels of eight columns fromPanel bytes apart, so that
+ * it may be C itself, a row for all rows (fromRow 0), or eight columns for all columns (fromPanel 0); c: f32, rows ldc
+ * bytes apart, written in full; limits: see `clamp`, or 0.
  * `rows5` is called here and in `tile` on purpose: the optimizer inlines a function with one caller, and this kernel's
  * order of loads does not survive it (measured on an int8 kernel of this shape: 86 against 54 Gop/s).
  */
-export function multiply_block(m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {
+export function multiply_from(
+  m: i32, n: i32, k: i32, a: usize, b: usize, from: usize, fromRow: usize, fromPanel: usize, c: usize, ldc: usize,
+  limits: usize,
+): void {
   const panel = <usize>k * 20;
   for (; n >= NR; n -= NR) {
     let left = m;
     let pa = a;
     let pc = c;
+    let pf = from;
     for (; left >= MR; left -= MR) {
-      rows5(k, pa, b, pc, ldc);
+      rows5(k, pa, b, pf, fromRow, pc, ldc);
+      if (limits) hold(MR, pc, ldc, limits);
       pa += panel;
-      pc += 5 * ldc;
+      pc += ldc * MR;
+      pf += fromRow * MR;
     }
-    if (left > 0) tile(left, k, pa, b, pc, ldc);
+    if (left > 0) {
+      tile(left, k, pa, b, pf, fromRow, pc, ldc);
+      if (limits) hold(left, pc, ldc, limits);
+    }
     b += <usize>k << 5;
     c += 32;
+    from += fromPanel;
   }
   if (n == 0) return;
   const width = <usize>n << 2;
   for (let left = m; left > 0; left -= MR) {
     const height = min(left, MR);
     const end = <usize>height << 5;
-    for (let at: usize = 0, from = c; at < end; at += 32, from += ldc) {
+    for (let at: usize = 0; at < end; at += 32, from += fromRow) {
       for (let j: usize = 0; j < width; j += 4) store<f32>(edge + at + j, load<f32>(from + j));
     }
-    tile(height, k, a, b, edge, 32);
+    tile(height, k, a, b, edge, 32, edge, 32);
+    if (limits) hold(height, edge, 32, limits);
     for (let at: usize = 0; at < end; at += 32, c += ldc) {
       for (let j: usize = 0; j < width; j += 4) store<f32>(c + j, load<f32>(edge + at + j));
     }

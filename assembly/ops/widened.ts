@@ -2,13 +2,15 @@
  * f32 products with int8 weights that stay int8 in memory and are widened on the way into registers: a quarter of the
  * bytes.
  *
- * C += A W with W[p, j] = B[p, j] * scale[j], rounded to f32, and every element of C summed in rising k, starting from
- * what C held: bit for bit what gemm_ab_f32 makes of panels of the dequantized weights, for any number of rows.
+ * C = A W + bias with W[p, j] = B[p, j] * scale[j], rounded to f32, and every element of C summed in rising k, starting
+ * from its bias: bit for bit what gemm_ab_f32 makes of panels of the dequantized weights, for any number of rows.
  */
 import { madd } from "../simd";
+import { clip_f32 } from "./clip";
+import { fill_row_f32 } from "./elementwise";
 import { NP } from "./int8-tile";
 import { pack_rows } from "./panel";
-import { KC, MC, MR, multiply_block } from "./tile";
+import { KC, MC, MR, multiply_from, zeros } from "./tile";
 
 /**
  * Up to so many rows are multiplied straight from int8; more share a widened panel (measured: for 4 rows that is
@@ -35,24 +37,26 @@ export function gemm_widened_scratch_bytes(m: i32, k: i32): f64 {
 }
 
 /**
- * C += A W.
- * a: f32 [m, k]; panels: gemm_pack_i8 of B[k, n]; scale: f32 [n]; c: f32 [m, n], added into, apart from the rest;
- * scratch: gemm_widened_scratch_bytes.
+ * C = A W + bias, held within limits.
+ * a: f32 [m, k]; panels: gemm_pack_i8 of B[k, n]; scale: f32 [n]; bias: f32 [n], or 0 for none; limits: f32 [3], see
+ * `clamp`, or 0; c: f32 [m, n], written in full, apart from the rest; scratch: gemm_widened_scratch_bytes.
  */
 export function gemm_f32_i8(
-  m: i32, n: i32, k: i32, a: usize, panels: usize, scale: usize, c: usize, scratch: usize,
+  m: i32, n: i32, k: i32, a: usize, panels: usize, scale: usize, bias: usize, limits: usize, c: usize, scratch: usize,
 ): void {
-  assert(m >= 0 && n >= 0 && k >= 0 && ((a | scale | c | scratch) & 3) == 0);
+  assert(m >= 0 && n >= 0 && k >= 0 && ((a | scale | bias | limits | c | scratch) & 3) == 0);
   const row = <usize>n << 2;
   const bytes = <usize>((k + 1) & ~1) * NP;
   if (m <= FEW) {
+    fill_row_f32(m, n, bias, c);
     if (m > 0) multiply_few(m, n, k, a, panels, bytes, scale, c, scratch);
+    if (limits) clip_f32(m * n, c, limits, c);
     return;
   }
   const rows = block_rows(m, k);
   const wide = scratch + 64;
   const block = wide + KC * 32;
-  for (let q = 0; q < k; q += DEEP) {
+  for (let q = 0; q == 0 || q < k; q += DEEP) {
     const deep = min(DEEP, k - q);
     for (let i = 0; i < m; i += rows) {
       const height = min(rows, m - i);
@@ -65,10 +69,14 @@ export function gemm_f32_i8(
         const steps = eight(width, scale + (<usize>j << 2), scratch);
         const panel = panels + <usize>(j >> 3) * bytes + <usize>q * NP;
         const to = c + <usize>i * row + (<usize>j << 2);
-        for (let p = 0; p < deep; p += KC) {
+        const start = bias ? bias + (<usize>j << 2) : zeros;
+        for (let p = 0; p == 0 || p < deep; p += KC) {
           const kc = min(KC, deep - p);
+          const held = q + p + kc == k ? limits : 0;
+          const packed = block + (<usize>(height * p) << 2);
           widen_panel(kc, panel + <usize>p * NP, steps, wide);
-          multiply_block(height, width, kc, block + (<usize>(height * p) << 2), wide, to, row);
+          if (q + p > 0) multiply_from(height, width, kc, packed, wide, to, row, 32, to, row, held);
+          else multiply_from(height, width, kc, packed, wide, start, 0, 0, to, row, held);
         }
       }
     }

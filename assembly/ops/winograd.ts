@@ -7,11 +7,11 @@
  * added that cancel: on 64 channels and outputs of unit variance at most about 1e-5, where the plain sum has 2e-6 (measured).
  * A pixel that is not finite makes NaN of every tile that reads it. A tile's bits depend on its pixels alone.
  */
-import { gemm_packed_f32 } from "./linear";
+import { multiply_packed } from "./linear";
 import { pack_rows } from "./panel";
 import { lay_out } from "./planes";
-import { store_columns, store_head } from "../simd";
-import { KC, MR } from "./tile";
+import { clamp, store_columns, store_head } from "../simd";
+import { KC, MR, zeros } from "./tile";
 
 /** Tiles done at a time: a multiple of 8. */
 const block: i32 = 64;
@@ -120,15 +120,15 @@ function planes(c: i32, outH: i32, outW: i32): f64 {
 
 /**
  * x: f32 [batch, c, h, w], images xImage elements apart; panels: winograd_pack_f32; bias: f32 [o], or 0 for none;
- * y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart from all others; scratch:
- * winograd_scratch_bytes. padTop, padLeft >= 0; the padding at the bottom and the right follows from outH and outW.
+ * limits: f32 [3], see `clamp`, or 0; y: f32 [batch, o, outH, outW], images yImage elements apart, written in full, apart
+ * from all others; scratch: winograd_scratch_bytes. padTop, padLeft >= 0; the padding at the bottom and the right follows from outH and outW.
  */
 export function winograd_f32(
   batch: i32, c: i32, h: i32, w: i32, o: i32, padTop: i32, padLeft: i32, outH: i32, outW: i32, xImage: i32, yImage: i32,
-  x: usize, panels: usize, bias: usize, y: usize, scratch: usize,
+  x: usize, panels: usize, bias: usize, limits: usize, y: usize, scratch: usize,
 ): void {
   assert(batch >= 0 && c >= 0 && o >= 0 && outH >= 0 && outW >= 0 && padTop >= 0 && padLeft >= 0);
-  assert(((x | panels | bias | y | scratch) & 3) == 0);
+  assert(((x | panels | bias | limits | y | scratch) & 3) == 0);
   const across = tiles(outW);
   const count = tiles(outH) * across;
   const rows = 4 * tiles(outH) + 2;
@@ -144,14 +144,14 @@ export function winograd_f32(
       list_tiles(first, left, n, across, pitch, outH, outW);
       const matrix = matrix_bytes(c, n);
       for (let t = 0; t < n; t += 4) spread(t, n, c, <usize>(rows * pitch) << 2, pitch, image, scratch, matrix);
-      memory.fill(sums, 0, <usize>(36 * o * n) << 2);
       for (let e = 0; e < 36; e++) {
         const a = panels + (<usize>(e * o * c) << 2);
-        gemm_packed_f32(o, n, c, a, scratch + <usize>e * matrix, sums + (<usize>(e * n) << 2), 36 * n);
+        const to = sums + (<usize>(e * n) << 2);
+        multiply_packed(o, n, c, a, scratch + <usize>e * matrix, zeros, 0, 0, to, <usize>n * 144);
       }
       for (let i = 0, from = sums, to = y; i < o; i++, from += <usize>n * 144, to += <usize>(outH * outW) << 2) {
         const b: f32 = bias ? load<f32>(bias + (<usize>i << 2)) : 0;
-        for (let t = 0; t < left; t += 4) gather(t, left, <usize>n << 2, b, from + (<usize>t << 2), to, outW);
+        for (let t = 0; t < left; t += 4) gather(t, left, <usize>n << 2, b, from + (<usize>t << 2), limits, to, outW);
       }
     }
   }
@@ -243,8 +243,13 @@ function gather_line(p: usize, between: usize, to: usize, step: usize, bias: v12
   );
 }
 
-/** A^T m A + bias of tiles t .. t + 4, one a lane, to their places in y: from: 36 sums, `step` bytes apart. */
-function gather(t: i32, left: i32, step: usize, bias: f32, from: usize, y: usize, outW: i32): void {
+/**
+ * A^T m A + bias of tiles t .. t + 4, one a lane, held within limits where there are any, to their places in y: from: 36 sums,
+ * `step` bytes apart.
+ */
+function gather(
+  t: i32, left: i32, step: usize, bias: f32, from: usize, limits: usize, y: usize, outW: i32,
+): void {
   const none = f32x4.splat(0);
   for (let r = between; r < between + 96; r += 16, from += step) gather_line(from, 6 * step, r, 96, none);
   const b = f32x4.splat(bias);
@@ -252,7 +257,15 @@ function gather(t: i32, left: i32, step: usize, bias: f32, from: usize, y: usize
   for (let i = 0; i < 4; i++) {
     const r = between + <usize>(i * 96);
     gather_line(r, 16, r, 16, b);
-    store_columns(r, 16, v128.load(r), v128.load(r, 16), v128.load(r, 32), v128.load(r, 48));
+    let x0 = v128.load(r), x1 = v128.load(r, 16), x2 = v128.load(r, 32), x3 = v128.load(r, 48);
+    if (limits) {
+      const lo = v128.load32_splat(limits), hi = v128.load32_splat(limits, 4), zero = v128.load32_splat(limits, 8);
+      x0 = clamp(x0, lo, hi, zero);
+      x1 = clamp(x1, lo, hi, zero);
+      x2 = clamp(x2, lo, hi, zero);
+      x3 = clamp(x3, lo, hi, zero);
+    }
+    store_columns(r, 16, x0, x1, x2, x3);
   }
   const end = min(t + 4, left);
   for (let r = between, at = places + (<usize>t << 4); t < end; t++, r += 16, at += 16) {

@@ -19,6 +19,24 @@ export function onnxJobs(ort, options) {
   }
   const value = (name, shape, data, dtype = "float32") => ({ name, dtype, shape, data });
 
+  const relu = { op: "Relu", inputs: ["h"], outputs: ["y"] };
+
+  function convModel(
+    { c, h, w, o, kh, kw, stride, pad, group, outH, outW, x, weight },
+    inputs,
+    output,
+    then = [],
+    rest = [],
+  ) {
+    const attributes = { kernel_shape: [kh, kw], strides: [stride, stride], pads: [pad, pad, pad, pad], group };
+    return model(
+      [{ op: "Conv", inputs, outputs: [output], attributes }, ...then],
+      [value("x", [1, c, h, w], x)],
+      [value("y", [1, o, outH, outW])],
+      [value("w", [o, c / group, kh, kw], weight), ...rest],
+    );
+  }
+
   return {
     matmul: ({ m, k, n, a, b }) =>
       model(
@@ -34,20 +52,22 @@ export function onnxJobs(ort, options) {
         [value("y", [m, n])],
         [value("w", [n, k], w)],
       ),
-    conv: ({ c, h, w: width, o, kh, kw, stride, pad, group, outH, outW, x, weight }) =>
+    linearRelu: ({ m, k, n, x, w, bias }) =>
       model(
-        [
-          {
-            op: "Conv",
-            inputs: ["x", "w"],
-            outputs: ["y"],
-            attributes: { kernel_shape: [kh, kw], strides: [stride, stride], pads: [pad, pad, pad, pad], group },
-          },
-        ],
-        [value("x", [1, c, h, width], x)],
-        [value("y", [1, o, outH, outW])],
-        [value("w", [o, c / group, kh, kw], weight)],
+        [{ op: "Gemm", inputs: ["x", "w", "b"], outputs: ["h"], attributes: { transB: 1 } }, relu],
+        [value("x", [m, k], x)],
+        [value("y", [m, n])],
+        [value("w", [n, k], w), value("b", [n], bias)],
       ),
+    matmuls: ({ a, aShape, b, bShape, yShape }) =>
+      model(
+        [{ op: "MatMul", inputs: ["a", "b"], outputs: ["y"] }],
+        [value("a", aShape, a), value("b", bShape, b)],
+        [value("y", yShape)],
+        [],
+      ),
+    conv: (layer) => convModel(layer, ["x", "w"], "y"),
+    convRelu: (layer) => convModel(layer, ["x", "w", "b"], "h", [relu], [value("b", [layer.o], layer.bias)]),
     /** One node over x and weights of one dimension. */
     rowwise: ({ op, shape, x, weights }) =>
       model(

@@ -48,21 +48,52 @@ export async function openTensorflow(backend) {
     };
   }
 
+  /** With a bias, a Relu follows, in one kernel. */
+  function convolution({ c, h, w: width, o, kh, kw, stride, pad, group, outH, outW, x, weight: values }, bias) {
+    const depthwise = group === c && group > 1;
+    if ((group > 1 && !depthwise) || (depthwise && o !== c)) return undefined;
+    const image = [turned(c, h * width, x), [1, h, width, c]];
+    const kernel = turned(o, (c / group) * kh * kw, values);
+    // [o, c, kh, kw] to [kh, kw, c, o]; depthwise [c, 1, kh, kw] to [kh, kw, c, 1].
+    const weight = depthwise ? [kernel, [kh, kw, c, 1]] : [permuted(c, kh * kw, o, kernel), [kh, kw, c, o]];
+    const padding = paddingOf(stride, pad);
+    const result = (data) => turned(outH * outW, o, data);
+    if (bias) {
+      const fused = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
+      const compute = (x, filter, bias) =>
+        fused({ x, filter, strides: stride, pad: padding, bias, activation: "relu" });
+      return job([image], [weight, [bias, [o]]], compute, result);
+    }
+    const compute = depthwise
+      ? (x, w) => tf.depthwiseConv2d(x, w, stride, padding)
+      : (x, w) => tf.conv2d(x, w, stride, padding);
+    return job([image], [weight], compute, result);
+  }
+
   const jobs = {
     matmul: ({ m, k, n, a, b }) => job([[a, [m, k]]], [[b, [k, n]]], (x, w) => tf.matMul(x, w)),
     linear: ({ m, k, n, x, w }) => job([[x, [m, k]]], [[turned(n, k, w), [k, n]]], (x, w) => tf.matMul(x, w)),
-    conv({ c, h, w: width, o, kh, kw, stride, pad, group, outH, outW, x, weight: values }) {
-      const depthwise = group === c && group > 1;
-      if ((group > 1 && !depthwise) || (depthwise && o !== c)) return undefined;
-      const image = [turned(c, h * width, x), [1, h, width, c]];
-      const kernel = turned(o, (c / group) * kh * kw, values);
-      // [o, c, kh, kw] to [kh, kw, c, o]; depthwise [c, 1, kh, kw] to [kh, kw, c, 1].
-      const weight = depthwise ? [kernel, [kh, kw, c, 1]] : [permuted(c, kh * kw, o, kernel), [kh, kw, c, o]];
-      const compute = depthwise
-        ? (x, w) => tf.depthwiseConv2d(x, w, stride, paddingOf(stride, pad))
-        : (x, w) => tf.conv2d(x, w, stride, paddingOf(stride, pad));
-      return job([image], [weight], compute, (data) => turned(outH * outW, o, data));
-    },
+    linearRelu: ({ m, k, n, x, w, bias }) =>
+      job(
+        [[x, [m, k]]],
+        [
+          [turned(n, k, w), [k, n]],
+          [bias, [n]],
+        ],
+        (a, b, bias) => tf.fused.matMul({ a, b, bias, activation: "relu" }),
+      ),
+    matmuls: ({ a, aShape, b, bShape }) =>
+      job(
+        [
+          [a, aShape],
+          [b, bShape],
+        ],
+        [],
+        (x, y) => tf.matMul(x, y),
+      ),
+    conv: (layer) => convolution(layer),
+    convRelu: (layer) => convolution(layer, layer.bias),
+
     rowwise({ op, shape, x }) {
       const compute = { Relu: tf.relu, Sigmoid: tf.sigmoid, Tanh: tf.tanh, Erf: tf.erf, Softmax: tf.softmax }[op];
       return compute && job([[x, shape]], [], (x) => compute(x));

@@ -31,7 +31,7 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
   const watched = graph.nodes.filter((node) => graph.weights.has(node.inputs[1]) && multiplies(node));
   const sums = new Map<string, Sums>();
   const engine = createEngine(module);
-  const lowered = lowerGraph(engine, graph, false);
+  const lowered = lowerGraph(engine, graph);
   const base = engine.arena.mark();
   let samples = 0;
   for (const feeds of calibration) {

@@ -98,6 +98,7 @@ export interface GradientKernels {
     countIncludePad: number,
   ): void;
   relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
+  clip_grad_f32(n: number, x: P, dy: P, dx: P, lo: number, hi: number): void;
   softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;
   sigmoid_grad_f32(n: number, y: P, dy: P, dx: P): void;
   tanh_grad_f32(n: number, y: P, dy: P, dx: P): void;

@@ -21,11 +21,20 @@ export interface RunKernels extends MovementKernels {
   gemm_pack_a_f32(m: number, k: number, rowStride: number, colStride: number, a: P, panels: P): void;
   gemm_pack_b_f32(k: number, n: number, rowStride: number, colStride: number, b: P, panels: P): void;
   gemm_packed_f32(m: number, n: number, k: number, aPanels: P, bPanels: P, c: P, ldc: number): void;
+  gemm_ab_scratch_bytes(m: number, k: number): number;
   gemm_scratch_bytes(m: number, n: number, k: number): number;
+  // biome-ignore format: sizes in lines
+  gemm_f32(
+    m: number, n: number, k: number, a: P, aRow: number, aCol: number, b: P, bRow: number, bCol: number, bias: P,
+    limits: P, c: P, scratch: P,
+  ): void;
   gemm_nn_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
   gemm_nt_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
   gemm_tn_f32(m: number, n: number, k: number, a: P, b: P, c: P, scratch: P): void;
-  gemm_ab_f32(m: number, n: number, k: number, a: P, bPanels: P, c: P, scratch: P): void;
+  // biome-ignore format: sizes in lines
+  gemm_ab_f32(
+    m: number, n: number, k: number, a: P, bPanels: P, bias: P, limits: P, c: P, scratch: P,
+  ): void;
 
   // ops/int8: exact integer products; unsigned and yUnsigned are 0 or 1
   gemm_panels_i8_bytes(k: number, n: number): number;
@@ -65,7 +74,10 @@ export interface RunKernels extends MovementKernels {
 
   // ops/widened: f32 by int8 weights, panels of gemm_pack_i8
   gemm_widened_scratch_bytes(m: number, k: number): number;
-  gemm_f32_i8(m: number, n: number, k: number, a: P, panels: P, scale: P, c: P, scratch: P): void;
+  // biome-ignore format: sizes in lines
+  gemm_f32_i8(
+    m: number, n: number, k: number, a: P, panels: P, scale: P, bias: P, limits: P, c: P, scratch: P,
+  ): void;
 
   // ops/int4
   gemm_panels_i4_bytes(k: number, n: number, group: number): number;
@@ -92,7 +104,7 @@ export interface RunKernels extends MovementKernels {
   conv_f32(
     batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
     strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
-    outW: number, xImage: number, yImage: number, x: P, wPanels: P, bias: P, y: P, scratch: P,
+    outW: number, xImage: number, yImage: number, x: P, wPanels: P, bias: P, limits: P, y: P, scratch: P,
   ): void;
   // ops/winograd: 3 x 3, stride 1
   winograd_panels_bytes(o: number, c: number): number;
@@ -102,7 +114,7 @@ export interface RunKernels extends MovementKernels {
   // biome-ignore format: sizes in lines
   winograd_f32(
     batch: number, c: number, h: number, w: number, o: number, padTop: number, padLeft: number, outH: number,
-    outW: number, xImage: number, yImage: number, x: P, panels: P, bias: P, y: P, scratch: P,
+    outW: number, xImage: number, yImage: number, x: P, panels: P, bias: P, limits: P, y: P, scratch: P,
   ): void;
   // ops/depthwise: m filters for each of c channels
   // biome-ignore format: sizes in lines
@@ -114,7 +126,7 @@ export interface RunKernels extends MovementKernels {
   depthwise_f32(
     batch: number, c: number, h: number, w: number, m: number, kh: number, kw: number, strideH: number,
     strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
-    outW: number, x: P, weight: P, bias: P, y: P, scratch: P,
+    outW: number, x: P, weight: P, bias: P, limits: P, y: P, scratch: P,
   ): void;
   // compress/sparse-conv: the weight in CSR
   // biome-ignore format: sizes in lines
@@ -126,14 +138,15 @@ export interface RunKernels extends MovementKernels {
   sparse_conv_f32(
     batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
     strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
-    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, bias: P, y: P, scratch: P,
+    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, bias: P, limits: P, y: P,
+    scratch: P,
   ): void;
   // biome-ignore format: sizes in lines
   sparse_conv_i8(
     batch: number, c: number, h: number, w: number, o: number, kh: number, kw: number, strideH: number,
     strideW: number, padTop: number, padLeft: number, dilationH: number, dilationW: number, outH: number,
-    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, scale: P, bias: P, y: P,
-    scratch: P,
+    outW: number, xImage: number, yImage: number, x: P, rowPtr: P, col: P, values: P, scale: P, bias: P, limits: P,
+    y: P, scratch: P,
   ): void;
 
   // ops/pool
@@ -186,6 +199,7 @@ export interface RunKernels extends MovementKernels {
   gelu_f32(n: number, x: P, y: P): void;
   gelu_tanh_f32(n: number, x: P, y: P): void;
   softmax_f32(rows: number, cols: number, x: P, y: P): void;
+  clip_f32(n: number, x: P, limits: P, y: P): void;
   add_f32(n: number, a: P, b: P, y: P): void;
   multiply_add_f32(n: number, a: P, b: P, c: P, y: P): void;
   blend_f32(n: number, z: P, a: P, b: P, y: P): void;

@@ -57,6 +57,16 @@ export class Arena {
     this.#top = mark;
   }
 
+  /** Gives back all that `use` allocates. */
+  scope<T>(use: () => T): T {
+    const mark = this.#top;
+    try {
+      return use();
+    } finally {
+      this.#top = mark;
+    }
+  }
+
   #refuse(bytes: number): never {
     throw new OutOfMemoryError(expected("memory", `at most ${this.#maxBytes} bytes`, `a need of ${bytes}`));
   }

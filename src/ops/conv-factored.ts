@@ -1,3 +1,4 @@
+import { heldAfter } from "./clip.js";
 import { type Factored, mixOf, paysTwoSteps, rebuildColumns, scaledCodebook } from "./factored.js";
 import { geometryOf, type Sizes, scratchOf } from "./image.js";
 import type { Launch, Site, Slots } from "./op.js";
@@ -7,7 +8,8 @@ const tileRows = 60;
 
 /** Convolution with W = C Z: in two steps where that is cheaper, else rebuilt tile by tile. */
 export function factoredConv(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
-  return !site.exact && paysTwoSteps(weight) ? factored(site, weight, bias) : rebuilt(site, weight, bias);
+  if (site.exact || !paysTwoSteps(weight)) return rebuilt(site, weight, bias);
+  return heldAfter(site, factored(site, weight, bias));
 }
 
 /** Scales of one, so that the bias is added by the channel kernel. */
@@ -19,13 +21,13 @@ function onesFor(site: Site, rows: number, bias: number): number {
 }
 
 /** Whether the columns of X are whole kernels, so that each belongs to one input channel and one output channel. */
-export function wholeKernels({ layout, shape, d }: Factored): boolean {
+export function wholeKernels({ layout, shape, d }: Pick<Factored, "layout" | "shape" | "d">): boolean {
   return layout === "kernel" && d === shape.slice(2).reduce((size, side) => size * side, 1);
 }
 
 /** W rebuilt tile by tile (some output channels at a time) on the way into the panels, never whole. */
 function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
-  const { kernels, node } = site;
+  const { kernels, node, limits } = site;
   const perRow = weight.cols / weight.d;
   return ({ inputs, outputs }) => {
     const { o, r, p, sizes } = geometryOf(node, inputs[0]!.shape, weight.shape, outputs[0].shape);
@@ -34,8 +36,8 @@ function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Lau
     const height = Math.min(o, tileRows);
     const panels = 4 * height * r;
     const rest = panels + kernels.gemm_panels_a_bytes(height, r);
-    const full = withOutputs(sizes, height);
-    const last = withOutputs(sizes, o % height || height);
+    const full = kernels.conv_f32.bind(undefined, ...withOutputs(sizes, height), x);
+    const last = kernels.conv_f32.bind(undefined, ...withOutputs(sizes, o % height || height), x);
     return {
       scratch: rest + scratchOf(kernels, sizes),
       run(scratch) {
@@ -43,8 +45,8 @@ function rebuilt(site: Site, weight: Factored, bias: number): (io: Slots) => Lau
           const rows = Math.min(height, o - at);
           rebuildColumns(kernels, weight, at * perRow, rows * perRow, scratch);
           kernels.gemm_pack_a_f32(rows, r, r, 1, scratch, scratch + panels);
-          const tile = rows === height ? full : last;
-          kernels.conv_f32(...tile, x, scratch + panels, bias && bias + 4 * at, y + 4 * at * p, scratch + rest);
+          const convolve = rows === height ? full : last;
+          convolve(scratch + panels, bias && bias + 4 * at, limits, y + 4 * at * p, scratch + rest);
         }
       },
     };
@@ -84,11 +86,12 @@ function factored(site: Site, weight: Factored, bias: number): (io: Slots) => La
     const x = inputs[0]!.pointer;
     const y = outputs[0].pointer;
     const t = 4 * c * k * p;
+    const convolve = kernels.conv_f32.bind(undefined, ...atoms);
     return {
       scratch: t + scratchOf(kernels, atoms),
       run(scratch) {
         for (let i = 0; i < batch; i++) {
-          kernels.conv_f32(...atoms, x + 4 * i * c * inputPlane, panels, 0, scratch, scratch + t);
+          convolve(x + 4 * i * c * inputPlane, panels, 0, 0, scratch, scratch + t);
           kernels.spmm_csr_f32(rows, p, mix.rowPtr, mix.col, mix.values, scratch, p, y + 4 * i * o * p, p);
         }
         if (bias) kernels.scale_shift_f32(batch, o, p, y, ones, bias, y);

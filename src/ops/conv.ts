@@ -1,10 +1,9 @@
 import { expected, ShapeError } from "../errors.js";
-import type { GraphNode } from "../graph/graph.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
 import { asImage, type Geometry, geometryOf, laid, offsets, scratchOf } from "./image.js";
-import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots } from "./op.js";
+import { inTurn, type Launch, type Op, ofFloats, type Site, type Slots, type StoredWeight } from "./op.js";
 import { paysSparse, type Sparse } from "./sparse.js";
 import { imageShape, sidesOf, sidesOutput, windowOf } from "./window.js";
 
@@ -57,18 +56,14 @@ export const conv: Op = {
     if (weight === undefined || weight.kind === "live") return unpacked(site);
     const bias = site.dense(2);
     const group = integer(site.node, "group", 1);
-    if (isDepthwise(weight.shape[1], weight.rows / group)) {
-      const values = site.dense(1);
-      return ({ inputs, outputs }) => {
-        const geometry = geometryOf(site.node, inputs[0]!.shape, weight.shape, outputs[0].shape);
-        return depthwise(site.kernels, geometry, inputs[0]!.pointer, values, bias, outputs[0].pointer);
-      };
-    }
-    const minimal = !site.exact && paysWinograd(site.node, weight, group);
+    if (isDepthwise(weight.shape[1], weight.rows / group)) return depthwise(site, weight, bias);
+    const minimal = paysWinograd(site, weight, group);
     if (weight.kind === "sparse" && paysSparse(weight) && !(minimal && fasterDense(weight))) {
-      return sparse(site, weight, bias);
+      return sparse(site, site.place(1, "sparse"), bias);
     }
-    if (weight.kind === "factored" && group === 1 && wholeKernels(weight)) return factoredConv(site, weight, bias);
+    if (weight.kind === "factored" && group === 1 && wholeKernels(weight)) {
+      return factoredConv(site, site.place(1, "factored"), bias);
+    }
     return minimal ? winograd(site, weight, group, bias) : packed(site, weight, group, bias);
   },
   grad({ node, kernels }) {
@@ -79,32 +74,36 @@ export const conv: Op = {
       const dy = dOutputs[0];
       const [dx, dw, db = 0] = dInputs;
       const alone = isDepthwise(geometry.c, o);
-      const sizes = depthwiseSizes(geometry);
+      const calls: ((scratch: number) => void)[] = [];
+      if (alone) {
+        const sizes = depthwiseSizes(geometry);
+        if (dw) calls.push(kernels.depthwise_grad_w_f32.bind(undefined, ...sizes, x, dy, dw));
+        if (dx) calls.push(kernels.depthwise_grad_x_f32.bind(undefined, ...sizes, dy, w, dx));
+      }
+      for (let g = 0; g < group && !alone; g++) {
+        const at = offsets(geometry, g);
+        const [gradW, gradX] = [kernels.conv_grad_w_f32, kernels.conv_grad_x_f32];
+        if (dw) calls.push(gradW.bind(undefined, ...geometry.sizes, x + at.x, dy + at.y, dw + at.w));
+        if (dx) calls.push(gradX.bind(undefined, ...geometry.sizes, dy + at.y, w + at.w, dx + at.x));
+      }
+      if (db) calls.push(() => kernels.channel_sum_f32(batch, o * group, p, dy, db));
       return {
         scratch: alone
           ? kernels.depthwise_scratch_bytes(geometry.sizes[3], ...laid(geometry.sizes))
           : kernels.conv_grad_scratch_bytes(geometry.c, geometry.sizes[3], o, ...laid(geometry.sizes)),
-        run(scratch) {
-          if (alone && dw) kernels.depthwise_grad_w_f32(...sizes, x, dy, dw, scratch);
-          if (alone && dx) kernels.depthwise_grad_x_f32(...sizes, dy, w, dx, scratch);
-          for (let g = 0; g < group && !alone; g++) {
-            const at = offsets(geometry, g);
-            if (dw) kernels.conv_grad_w_f32(...geometry.sizes, x + at.x, dy + at.y, dw + at.w, scratch);
-            if (dx) kernels.conv_grad_x_f32(...geometry.sizes, dy + at.y, w + at.w, dx + at.x, scratch);
-          }
-          if (db) kernels.channel_sum_f32(batch, o * group, p, dy, db);
-        },
+        run: inTurn(calls),
       };
     };
   },
 };
 
-/** Whether every window is 3 x 3 without strides, and there are channels enough. */
-function paysWinograd(node: GraphNode, { shape, rows }: PlacedWeight, group: number): boolean {
-  if (shape.length !== 4 || shape[2] !== 3 || shape[3] !== 3) return false;
+/** Whether Winograd may be used and pays: 3 x 3 without strides, channels enough, and pixels enough where their number is known. */
+function paysWinograd({ node, exact, output }: Site, { shape, rows }: StoredWeight, group: number): boolean {
+  if (exact || shape.length !== 4 || shape[2] !== 3 || shape[3] !== 3) return false;
   const { strides, dilations } = windowOf(node, [3, 3], [3, 3]);
   const plain = [...strides, ...dilations].every((step) => step === 1);
-  return plain && shape[1] >= winogradFrom && rows / group >= winogradFrom;
+  const channels = shape[1] >= winogradFrom && rows / group >= winogradFrom;
+  return plain && channels && (output === undefined || fewerProducts(output[2], output[3]));
 }
 
 /**
@@ -117,94 +116,77 @@ function fewerProducts(outH: number, outW: number): boolean {
 }
 
 /** Whether the weight is so full that Winograd on all of it is faster. */
-function fasterDense({ nnz, rows, cols }: Sparse): boolean {
+function fasterDense({ nnz, rows, cols }: Pick<Sparse, "nnz" | "rows" | "cols">): boolean {
   return nnz > (1 - sparseFromWinograd) * rows * cols;
 }
 
 /** Weights that change between runs: what is packed is packed at each. */
-function unpacked({ kernels, node }: Site): (io: Slots) => Launch {
+function unpacked({ kernels, node, limits }: Site): (io: Slots) => Launch {
   return ({ inputs, outputs }) => {
     const geometry = geometryOf(node, inputs[0]!.shape, inputs[1]!.shape, outputs[0].shape);
     const [x, w, b = 0] = inputs.map((slot) => slot?.pointer ?? 0);
-    const launch = isDepthwise(geometry.c, geometry.o) ? depthwise : packedEachRun;
-    return launch(kernels, geometry, x, w, b, outputs[0].pointer);
-  };
-}
-
-function packedEachRun(kernels: Kernels, geometry: Geometry, x: number, w: number, bias: number, y: number): Launch {
-  const { group, o, r, sizes } = geometry;
-  const panels = kernels.gemm_panels_a_bytes(o, r);
-  return {
-    scratch: panels + scratchOf(kernels, sizes),
-    run(scratch) {
-      for (let g = 0; g < group; g++) {
-        const at = offsets(geometry, g);
+    const y = outputs[0].pointer;
+    if (isDepthwise(geometry.c, geometry.o)) return launchDepthwise(kernels, geometry, x, w, b, limits, y);
+    const { group, o, r, sizes } = geometry;
+    const panels = kernels.gemm_panels_a_bytes(o, r);
+    const convolve = kernels.conv_f32.bind(undefined, ...sizes);
+    const calls = Array.from({ length: group }, (_, g) => {
+      const at = offsets(geometry, g);
+      const bias = b && b + 4 * g * o;
+      return (scratch: number) => {
         kernels.gemm_pack_a_f32(o, r, r, 1, w + at.w, scratch);
-        kernels.conv_f32(...sizes, x + at.x, scratch, bias && bias + 4 * g * o, y + at.y, scratch + panels);
-      }
-    },
+        convolve(x + at.x, scratch, bias, limits, y + at.y, scratch + panels);
+      };
+    });
+    return { scratch: panels + scratchOf(kernels, sizes), run: inTurn(calls) };
   };
 }
 
-/** Dense weights, packed once. */
-function packed(site: Site, weight: PlacedWeight, group: number, bias: number): (io: Slots) => Launch {
-  const { kernels, node } = site;
-  const values = site.dense(1);
+/** Weights as dense f32, packed once; nothing else of them stays. */
+function packed(site: Site, weight: StoredWeight, group: number, bias: number): (io: Slots) => Launch {
+  const { kernels, node, limits } = site;
   const [o, r] = [weight.rows / group, weight.cols];
   const bytes = kernels.gemm_panels_a_bytes(o, r);
   const panels = site.alloc(bytes * group);
-  for (let g = 0; g < group; g++) kernels.gemm_pack_a_f32(o, r, r, 1, values + 4 * g * o * r, panels + g * bytes);
-  return ({ inputs, outputs }) => {
-    const geometry = geometryOf(node, inputs[0]!.shape, weight.shape, outputs[0].shape);
-    const { sizes } = geometry;
-    const x = inputs[0]!.pointer;
-    const y = outputs[0].pointer;
-    return {
-      scratch: scratchOf(kernels, sizes),
-      run(scratch) {
-        for (let g = 0; g < group; g++) {
-          const at = offsets(geometry, g);
-          kernels.conv_f32(...sizes, x + at.x, panels + g * bytes, bias && bias + 4 * g * o, y + at.y, scratch);
-        }
-      },
-    };
-  };
-}
-
-/** Dense 3 x 3 weights, transformed once for F(4 x 4, 3 x 3). */
-function winograd(site: Site, weight: PlacedWeight, group: number, bias: number): (io: Slots) => Launch {
-  const { kernels, node } = site;
-  const values = site.dense(1);
-  const [o, c] = [weight.rows / group, weight.shape[1]];
-  const bytes = kernels.winograd_panels_bytes(o, c);
-  const panels = site.alloc(bytes * group);
-  site.temporary(kernels.winograd_pack_scratch_bytes(c), (scratch) => {
-    for (let g = 0; g < group; g++) {
-      kernels.winograd_pack_f32(o, c, values + 4 * g * o * weight.cols, panels + g * bytes, scratch);
-    }
+  site.borrow(1, (values) => {
+    for (let g = 0; g < group; g++) kernels.gemm_pack_a_f32(o, r, r, 1, values + 4 * g * o * r, panels + g * bytes);
   });
   return ({ inputs, outputs }) => {
     const geometry = geometryOf(node, inputs[0]!.shape, weight.shape, outputs[0].shape);
+    const [x, y] = [inputs[0]!.pointer, outputs[0].pointer];
+    const convolve = kernels.conv_f32.bind(undefined, ...geometry.sizes);
+    const calls = Array.from({ length: group }, (_, g) => {
+      const at = offsets(geometry, g);
+      return convolve.bind(undefined, x + at.x, panels + g * bytes, bias && bias + 4 * g * o, limits, y + at.y);
+    });
+    return { scratch: scratchOf(kernels, geometry.sizes), run: inTurn(calls) };
+  };
+}
+
+/** 3 x 3 weights as dense f32, transformed once for F(4 x 4, 3 x 3); nothing else of them stays. */
+function winograd(site: Site, weight: StoredWeight, group: number, bias: number): (io: Slots) => Launch {
+  const { kernels, node, limits } = site;
+  const [o, c] = [weight.rows / group, weight.shape[1]];
+  const bytes = kernels.winograd_panels_bytes(o, c);
+  const panels = site.alloc(bytes * group);
+  site.borrow(1, (values) =>
+    site.temporary(kernels.winograd_pack_scratch_bytes(c), (scratch) => {
+      for (let g = 0; g < group; g++) {
+        kernels.winograd_pack_f32(o, c, values + 4 * g * o * weight.cols, panels + g * bytes, scratch);
+      }
+    }),
+  );
+  return ({ inputs, outputs }) => {
+    const geometry = geometryOf(node, inputs[0]!.shape, weight.shape, outputs[0].shape);
     const [batch, , h, w, , , , , , padTop, padLeft, , , outH, outW, xImage, yImage] = geometry.sizes;
-    const x = inputs[0]!.pointer;
-    const y = outputs[0].pointer;
-    if (!fewerProducts(outH, outW)) return packedEachRun(kernels, geometry, x, values, bias, y);
-    return {
-      scratch: kernels.winograd_scratch_bytes(c, o, outH, outW),
-      run(scratch) {
-        for (let g = 0; g < group; g++) {
-          const at = offsets(geometry, g);
-          kernels.winograd_f32(
-            ...([batch, c, h, w, o, padTop, padLeft, outH, outW, xImage, yImage] as const),
-            x + at.x,
-            panels + g * bytes,
-            bias && bias + 4 * g * o,
-            y + at.y,
-            scratch,
-          );
-        }
-      },
-    };
+    const [x, y] = [inputs[0]!.pointer, outputs[0].pointer];
+    const sizes = [batch, c, h, w, o, padTop, padLeft, outH, outW, xImage, yImage] as const;
+    const convolve = kernels.winograd_f32.bind(undefined, ...sizes);
+    const calls = Array.from({ length: group }, (_, g) => {
+      const at = offsets(geometry, g);
+      return convolve.bind(undefined, x + at.x, panels + g * bytes, bias && bias + 4 * g * o, limits, y + at.y);
+    });
+    return { scratch: kernels.winograd_scratch_bytes(c, o, outH, outW), run: inTurn(calls) };
   };
 }
 
@@ -214,7 +196,7 @@ function isDepthwise(inputs: number, outputs: number): boolean {
 }
 
 type DepthwiseSizes =
-  Parameters<Kernels["depthwise_f32"]> extends [...infer S, number, number, number, number, number] ? S : never;
+  Parameters<Kernels["depthwise_f32"]> extends [...infer S, number, number, number, number, number, number] ? S : never;
 
 /** Sizes of all groups at once: a channel each. */
 function depthwiseSizes({ group, sizes }: Geometry): DepthwiseSizes {
@@ -222,34 +204,42 @@ function depthwiseSizes({ group, sizes }: Geometry): DepthwiseSizes {
   return [batch, group, h, w, o, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, outH, outW];
 }
 
-/** One channel in for each group; weights as they are. */
-function depthwise(kernels: Kernels, geometry: Geometry, x: number, w: number, bias: number, y: number): Launch {
-  const sizes = depthwiseSizes(geometry);
+/** One channel in for each group; weights as dense f32. */
+function depthwise(site: Site, { shape }: StoredWeight, bias: number): (io: Slots) => Launch {
+  const { kernels, node, limits } = site;
+  const values = site.dense(1);
+  return ({ inputs, outputs }) => {
+    const geometry = geometryOf(node, inputs[0]!.shape, shape, outputs[0].shape);
+    return launchDepthwise(kernels, geometry, inputs[0]!.pointer, values, bias, limits, outputs[0].pointer);
+  };
+}
+
+function launchDepthwise(
+  kernels: Kernels,
+  geometry: Geometry,
+  ...[x, w, bias, limits, y]: readonly [x: number, w: number, bias: number, limits: number, y: number]
+): Launch {
   return {
     scratch: kernels.depthwise_scratch_bytes(geometry.sizes[3], ...laid(geometry.sizes)),
-    run: (scratch) => kernels.depthwise_f32(...sizes, x, w, bias, y, scratch),
+    run: kernels.depthwise_f32.bind(undefined, ...depthwiseSizes(geometry), x, w, bias, limits, y),
   };
 }
 
 /** Weights in CSR, pointing straight into the padded image; a group is a slice of rows. */
-function sparse({ kernels, node }: Site, weight: Sparse, bias: number): (io: Slots) => Launch {
+function sparse({ kernels, node, limits }: Site, weight: Sparse, bias: number): (io: Slots) => Launch {
   const { nnz, rowPtr, col, values, scale } = weight;
   return ({ inputs, outputs }) => {
     const geometry = geometryOf(node, inputs[0]!.shape, weight.shape, outputs[0].shape);
     const { group, c, o, sizes } = geometry;
-    const x = inputs[0]!.pointer;
-    const y = outputs[0].pointer;
-    return {
-      scratch: kernels.sparse_conv_scratch_bytes(c, sizes[3], o, nnz, ...laid(sizes)),
-      run(scratch) {
-        for (let g = 0; g < group; g++) {
-          const at = offsets(geometry, g);
-          const [rows, b] = [rowPtr + 4 * g * o, bias && bias + 4 * g * o];
-          const source = [...sizes, x + at.x, rows, col, values] as const;
-          if (scale) kernels.sparse_conv_i8(...source, scale + 4 * g * o, b, y + at.y, scratch);
-          else kernels.sparse_conv_f32(...source, b, y + at.y, scratch);
-        }
-      },
-    };
+    const [x, y] = [inputs[0]!.pointer, outputs[0].pointer];
+    const calls = Array.from({ length: group }, (_, g) => {
+      const at = offsets(geometry, g);
+      const source = [...sizes, x + at.x, rowPtr + 4 * g * o, col, values] as const;
+      const rest = [bias && bias + 4 * g * o, limits, y + at.y] as const;
+      return scale
+        ? kernels.sparse_conv_i8.bind(undefined, ...source, scale + 4 * g * o, ...rest)
+        : kernels.sparse_conv_f32.bind(undefined, ...source, ...rest);
+    });
+    return { scratch: kernels.sparse_conv_scratch_bytes(c, sizes[3], o, nnz, ...laid(sizes)), run: inTurn(calls) };
   };
 }

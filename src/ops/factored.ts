@@ -33,12 +33,13 @@ export function twoStepsBelow({ layout, rows, cols, d, k, n, nnz }: Factored): n
   return more <= 0 ? Number.POSITIVE_INFINITY : (rebuilding * nnz * (d + finding)) / more;
 }
 
-/**
- * Y = X W^T + bias with W = C Z: in two steps for the batches where that is faster, else rebuilt block by block. Undefined where
- * the columns of X do not cut the rows of W evenly, so that neither can be done.
- */
-export function factoredProduct(site: Site, weight: Factored, bias: number): ((io: Slots) => Launch) | undefined {
-  if (weight.layout === "kernel" && weight.cols % weight.d !== 0) return undefined;
+/** Whether the columns of X cut the rows of W evenly, without which a product can neither be rebuilt in blocks nor go in steps. */
+export function cutsEvenly({ layout, cols, d }: Pick<Factored, "layout" | "cols" | "d">): boolean {
+  return layout === "rows" || cols % d === 0;
+}
+
+/** Y = X W^T + bias with W = C Z: in two steps for the batches where that is faster, else rebuilt block by block. */
+export function factoredProduct(site: Site, weight: Factored, bias: number): (io: Slots) => Launch {
   const whole = rebuilt(site, weight, bias);
   const below = twoStepsBelow(weight);
   if (site.exact || below <= 1) return whole;
@@ -106,8 +107,7 @@ function twoSteps(site: Site, weight: Factored, bias: number): (io: Slots) => La
       scratch: t + Math.max(turnedBytes(m, z), kernels.gemm_scratch_bytes(m, d, k)),
       run(scratch) {
         turned(kernels, m, z, x, scratch, scratch + t);
-        kernels.fill_row_f32(m, d, bias, y);
-        kernels.gemm_ab_f32(m, d, k, scratch, panels, y, scratch + t);
+        kernels.gemm_ab_f32(m, d, k, scratch, panels, bias, 0, y, scratch + t);
       },
     };
   };
@@ -138,8 +138,7 @@ function pieceByPiece(site: Site, weight: Factored, bias: number): (io: Slots) =
     return {
       scratch: t + Math.max(kernels.gemm_scratch_bytes(pieces, k, d), turnedBytes(m, mix)),
       run(scratch) {
-        kernels.fill_row_f32(pieces, k, 0, scratch);
-        kernels.gemm_ab_f32(pieces, k, d, x, panels, scratch, scratch + t);
+        kernels.gemm_ab_f32(pieces, k, d, x, panels, 0, 0, scratch, scratch + t);
         turned(kernels, m, mix, scratch, y, scratch + t);
         if (bias) kernels.add_row_f32(m, rows, bias, y);
       },

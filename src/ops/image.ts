@@ -7,7 +7,7 @@ type Kernels = Site["kernels"];
 
 /** What every convolution kernel begins with; see assembly/ops/conv.ts. */
 export type Sizes =
-  Parameters<Kernels["conv_f32"]> extends [...infer S, number, number, number, number, number] ? S : never;
+  Parameters<Kernels["conv_f32"]> extends [...infer S, number, number, number, number, number, number] ? S : never;
 
 /** What a convolution has to do, in numbers. A line [n, c, l] is an image of height 1. */
 export interface Geometry {

@@ -1,8 +1,9 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
-import { factoredProduct } from "./factored.js";
-import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slot, type Slots } from "./op.js";
+import { heldAfter } from "./clip.js";
+import { cutsEvenly, factoredProduct } from "./factored.js";
+import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots, type StoredWeight } from "./op.js";
 import { grouped, paysSparse, type Rows, transposed, turned, turnedBytes } from "./sparse.js";
 
 /** A weight in int8, in the session's memory. */
@@ -71,124 +72,70 @@ export const gemm: Op = {
   },
 };
 
-/** Y = A B, A [..., m, k], B [k, n]: A's leading dimensions are a batch of rows. */
-export const matmul: Op = {
-  attrs: (node) => only(node, []),
-  infer: ofFloats((node, inputs) => {
-    const a = shapeOf(node, inputs, 0);
-    const b = shapeOf(node, inputs, 1);
-    if (b.length !== 2 || a.length < 2) {
-      throw new UnsupportedError(
-        expected(`${node.name} (MatMul)`, "a matrix B", `${showShape(a)} and ${showShape(b)}`),
-      );
-    }
-    if (a[a.length - 1] !== b[0]) {
-      throw new ShapeError(expected(`${node.name} (MatMul)`, `${b[0]} columns of A`, showShape(a)));
-    }
-    return [[...a.slice(0, -1), b[1]]];
-  }),
-  lower: (site) => {
-    const bound = product(site, false, false);
-    return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
-  },
-  grad: (site) => {
-    const bound = gemm.grad!({ ...site, node: { ...site.node, attributes: {} } });
-    return (io) => bound({ ...io, inputs: io.inputs.map(flat), outputs: io.outputs.map((slot) => flat(slot)!) });
-  },
-};
-
-/** A tensor of any rank >= 2 seen as a matrix. */
-function flat(slot: Slot | undefined): Slot | undefined {
-  if (!slot || slot.shape.length <= 2) return slot;
-  const cols = slot.shape[slot.shape.length - 1];
-  return { ...slot, shape: [sizeOf(slot.shape.slice(0, -1)), cols] };
-}
-
-/** Chooses the kernel by how the weight is stored. */
-function product(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
+/** Y = A B + bias of two matrices. Chooses the kernel by how the weight is stored. */
+export function product(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
   const weight = site.weight(1);
   if (weight === undefined || weight.kind === "live") return unpacked(site, transB, biased);
   const bias = biased ? site.dense(2) : 0;
-  if (!transB) {
-    if (weight.kind === "sparse" && paysSparse(weight)) return sparse(site, transposed(site, weight), bias);
-    return packed(site, weight, site.dense(1), false, bias);
+  if (weight.kind === "sparse" && paysSparse(weight)) {
+    const stored = site.place(1, "sparse");
+    return heldAfter(site, sparse(site, transB ? stored : transposed(site, stored), bias));
   }
-  switch (weight.kind) {
-    case "sparse":
-      if (paysSparse(weight)) return sparse(site, weight, bias);
-      return packed(site, weight, site.dense(1), true, bias);
-    case "factored":
-      return factoredProduct(site, weight, bias) ?? packed(site, weight, site.dense(1), true, bias);
-    case "int8":
-      if (paysWidened(weight)) return widened(site, weight, bias);
-      return packed(site, weight, site.dense(1), true, bias);
-    default:
-      return packed(site, weight, site.dense(1), true, bias);
+  if (transB && weight.kind === "factored" && cutsEvenly(weight)) {
+    return heldAfter(site, factoredProduct(site, site.place(1, "factored"), bias));
   }
+  if (transB && weight.kind === "int8" && paysWidened(weight)) return widened(site, site.place(1, "int8"), bias);
+  return packed(site, weight, transB, bias);
 }
 
 /** Both sides are only known at run time. */
-function unpacked(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
-  const { kernels } = site;
+function unpacked({ kernels, limits }: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
   return ({ inputs, outputs }) => {
     const [m, k] = inputs[0]!.shape;
     const n = outputs[0].shape[1];
-    const [a, b] = [inputs[0]!.pointer, inputs[1]!.pointer];
-    const bias = biased ? (inputs[2]?.pointer ?? 0) : 0;
-    const y = outputs[0].pointer;
+    const [a, b, bias] = [0, 1, 2].map((i) => inputs[i]?.pointer ?? 0);
+    const [row, col] = transB ? [1, k] : [n, 1];
     return {
       scratch: kernels.gemm_scratch_bytes(m, n, k),
-      run(scratch) {
-        kernels.fill_row_f32(m, n, bias, y);
-        if (transB) kernels.gemm_nt_f32(m, n, k, a, b, y, scratch);
-        else kernels.gemm_nn_f32(m, n, k, a, b, y, scratch);
-      },
+      run: kernels.gemm_f32.bind(
+        undefined,
+        ...([m, n, k, a, k, 1, b, row, col, biased ? bias : 0, limits, outputs[0].pointer] as const),
+      ),
     };
   };
 }
 
-/** Dense weights, packed into panels once. */
-function packed(
-  site: Site,
-  weight: PlacedWeight,
-  values: number,
-  transB: boolean,
-  bias: number,
-): (io: Slots) => Launch {
-  const { kernels } = site;
+/** Weights as dense f32, packed into panels once; nothing else of them stays. */
+function packed(site: Site, weight: StoredWeight, transB: boolean, bias: number): (io: Slots) => Launch {
+  const { kernels, limits } = site;
   const [k, n] = transB ? [weight.cols, weight.rows] : [weight.rows, weight.cols];
   const panels = site.alloc(kernels.gemm_panels_b_bytes(k, n));
-  kernels.gemm_pack_b_f32(k, n, transB ? 1 : n, transB ? k : 1, values, panels);
+  site.borrow(1, (values) => kernels.gemm_pack_b_f32(k, n, transB ? 1 : n, transB ? k : 1, values, panels));
   return ({ inputs, outputs }) => {
-    const m = inputs[0]!.shape[0];
-    const x = inputs[0]!.pointer;
-    const y = outputs[0].pointer;
+    const { pointer, shape } = inputs[0]!;
+    const m = shape[0];
     return {
-      scratch: kernels.gemm_panels_a_bytes(m, k),
-      run(scratch) {
-        kernels.fill_row_f32(m, n, bias, y);
-        kernels.gemm_ab_f32(m, n, k, x, panels, y, scratch);
-      },
+      scratch: kernels.gemm_ab_scratch_bytes(m, k),
+      run: kernels.gemm_ab_f32.bind(undefined, m, n, k, pointer, panels, bias, limits, outputs[0].pointer),
     };
   };
 }
 
 /** int8 weights that stay int8, packed into panels once: a quarter of the memory, and the same bits. */
 function widened(site: Site, weight: Int8, bias: number): (io: Slots) => Launch {
-  const { kernels } = site;
+  const { kernels, limits } = site;
   const { rows: n, cols: k, q, scale } = weight;
   const panels = site.alloc(kernels.gemm_panels_i8_bytes(k, n));
   kernels.gemm_pack_i8(k, n, 1, k, q, panels);
   return ({ inputs, outputs }) => {
-    const m = inputs[0]!.shape[0];
-    const x = inputs[0]!.pointer;
-    const y = outputs[0].pointer;
+    const { pointer, shape } = inputs[0]!;
+    const m = shape[0];
     return {
       scratch: kernels.gemm_widened_scratch_bytes(m, k),
-      run(scratch) {
-        kernels.fill_row_f32(m, n, bias, y);
-        kernels.gemm_f32_i8(m, n, k, x, panels, scale, y, scratch);
-      },
+      run: kernels.gemm_f32_i8.bind(
+        undefined,
+        ...([m, n, k, pointer, panels, scale, bias, limits, outputs[0].pointer] as const),
+      ),
     };
   };
 }

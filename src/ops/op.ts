@@ -101,10 +101,14 @@ export interface GradSlots extends Slots {
 export interface Site {
   readonly node: GraphNode;
   readonly kernels: RunKernels;
-  /** The storage of input i in memory, or undefined where input i is no weight. */
-  weight(i: number): PlacedWeight | undefined;
-  /** Address of the values of weight input i, rebuilt as dense f32; 0 where the input is absent. */
+  /** How input i is stored, or undefined where input i is no weight. Takes no memory. */
+  weight(i: number): StoredWeight | undefined;
+  /** Weight input i, which is stored as `kind`, in memory for the life of the session. */
+  place<K extends PlacedWeight["kind"]>(i: number, kind: K): Extract<PlacedWeight, { readonly kind: K }>;
+  /** Address of the values of weight input i, rebuilt as dense f32, for the life of the session; 0 where the input is absent. */
   dense(i: number): number;
+  /** The same for the length of one call: values that a kernel packs need not stay. Allocate what is to stay before. */
+  borrow<T>(i: number, use: (values: number) => T): T;
   /** Memory for the life of the session. */
   alloc(bytes: number): number;
   /** Memory for the length of one call. */
@@ -114,12 +118,33 @@ export interface Site {
    * transforms, whose error is about five times larger, are not used.
    */
   readonly exact: boolean;
+  /**
+   * Where there is an activation that this launch is to apply to what it makes: the address of its limits, f32 [3], as
+   * assembly/simd.ts takes them in `clamp`. 0 where there is none.
+   */
+  readonly limits: number;
+  /** Shape of the first output for one example, where it follows from the graph alone. */
+  readonly output: readonly number[] | undefined;
 }
 
 export interface GradSite {
   readonly node: GraphNode;
   readonly kernels: FullKernels;
 }
+
+/** How a weight is stored, as far as a kernel is chosen by it. */
+export type StoredWeight = { readonly shape: readonly number[]; readonly rows: number; readonly cols: number } & (
+  | { readonly kind: "dense" | "live" | "int8" }
+  | { readonly kind: "sparse"; readonly nnz: number }
+  | {
+      readonly kind: "factored";
+      readonly layout: "kernel" | "rows";
+      readonly d: number;
+      readonly n: number;
+      readonly k: number;
+      readonly nnz: number;
+    }
+);
 
 /** A weight in the session's memory. Scales are expanded to one per row. */
 export type PlacedWeight = {
@@ -155,6 +180,14 @@ export type PlacedWeight = {
       readonly codebookScale: number;
     }
 );
+
+/** Runs calls that are bound to all but their scratch, one after another. */
+export function inTurn(calls: readonly ((scratch: number) => void)[]): (scratch: number) => void {
+  if (calls.length === 1) return calls[0];
+  return (scratch) => {
+    for (let i = 0; i < calls.length; i++) calls[i](scratch);
+  };
+}
 
 /** A launch that does nothing. */
 export const nothing: Launch = { scratch: 0, run() {} };

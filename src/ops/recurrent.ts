@@ -281,9 +281,9 @@ function bind(
     candidate: block(apart && !fixedR ? kernels.gemm_panels_b_bytes(hidden, hidden) / 4 : 0),
     gemm: block(
       Math.max(
-        kernels.gemm_scratch_bytes(length * batch, n, width),
-        kernels.gemm_scratch_bytes(batch, n, hidden),
-        kernels.gemm_scratch_bytes(1, hidden, hidden),
+        kernels.gemm_ab_scratch_bytes(length * batch, width),
+        kernels.gemm_ab_scratch_bytes(batch, hidden),
+        kernels.gemm_ab_scratch_bytes(1, hidden),
       ) / 4,
     ),
   };
@@ -291,8 +291,7 @@ function bind(
   let bias = 0;
   let candidate = 0;
   const product = (m: number, cols: number, k: number, a: number, panels: number, from: number, to: number) => {
-    kernels.fill_row_f32(m, cols, from, to);
-    kernels.gemm_ab_f32(m, cols, k, a, panels, to, scratch + at.gemm);
+    kernels.gemm_ab_f32(m, cols, k, a, panels, from, 0, to, scratch + at.gemm);
   };
   const rows = functions.map(
     (given): Writable<Row> => ({

@@ -1,6 +1,7 @@
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { erf, gelu, relu, sigmoid, softmax, tanh } from "./activation.js";
+import { clip } from "./clip.js";
 import { col2im } from "./col2im.js";
 import { constant, constantOfShape, eyeLike, range, shape, size } from "./constant.js";
 import { conv } from "./conv.js";
@@ -8,7 +9,8 @@ import { add } from "./elementwise.js";
 import { expand, tile } from "./expand.js";
 import { gather, gatherElements, gatherND } from "./gather.js";
 import { affineGrid, gridSample } from "./grid-sample.js";
-import { gemm, matmul } from "./linear.js";
+import { gemm } from "./linear.js";
+import { matmul } from "./matmul.js";
 import { flatten, identity, reshape, squeeze, unsqueeze } from "./movement.js";
 import { batchNormalization, layerNormalization } from "./norm.js";
 import { oneHot } from "./one-hot.js";
@@ -32,6 +34,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["AveragePool", averagePool],
   ["BatchNormalization", batchNormalization],
   ["CenterCropPad", centerCropPad],
+  ["Clip", clip],
   ["Col2Im", col2im],
   ["Compress", compress],
   ["Concat", concat],

@@ -7,7 +7,7 @@ export type Sparse = Extract<PlacedWeight, { kind: "sparse" }>;
 const sparseFrom = 0.5;
 
 /** Whether the product in CSR is worth it. */
-export function paysSparse({ nnz, rows, cols }: Sparse): boolean {
+export function paysSparse({ nnz, rows, cols }: Pick<Sparse, "nnz" | "rows" | "cols">): boolean {
   return nnz <= (1 - sparseFrom) * rows * cols;
 }
 

@@ -12,6 +12,8 @@ import { branch, repeat } from "./control.js";
  * make of them; a few bytes of file cannot ask for more.
  */
 const mostKnown = 65536;
+/** So many elements of a floating-point weight are looked at: what scalars and small tables have. */
+const mostFloats = 1024;
 /** So many nodes are run at most, those of loops each time round. */
 const mostSteps = 100000;
 
@@ -170,7 +172,8 @@ function infoOf(name: string, weight: Weight, knowledge?: Knowledge): Info {
   if (stored.kind !== "dense") return { dtype: "float32", shape };
   // A float is a float however it is stored: compression may have made a float16 of it.
   const dtype = isFloat(stored.dtype) ? "float32" : stored.dtype;
-  return { dtype, shape, known: sizeOf(shape) <= mostKnown ? knowledge?.elements(name) : undefined };
+  const most = isFloat(stored.dtype) ? mostFloats : mostKnown;
+  return { dtype, shape, known: sizeOf(shape) <= most ? knowledge?.elements(name) : undefined };
 }
 
 /** Checks a shape against a declared one; named sizes are bound in `sizes` and must agree. @throws ShapeError */

@@ -3,7 +3,7 @@ import { expected, FormatError } from "../errors.js";
 import { matrixOf, widen } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
 import { bytesAt, type Engine, floatsAt, place, put } from "../kernels/engine.js";
-import type { PlacedWeight } from "../ops/op.js";
+import type { PlacedWeight, StoredWeight } from "../ops/op.js";
 
 /** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
 const faults = [
@@ -15,6 +15,26 @@ const faults = [
   "a value that is not finite or a scale that is not positive",
   "more work than the bytes allow",
 ] as const;
+
+/** What is known of a weight before it takes memory. */
+export function storedAs(weight: Weight): StoredWeight {
+  const { shape } = weight;
+  const size = { shape, ...matrixOf(shape) };
+  const storage = weight.kind === "coded" ? weight.storage : weight;
+  switch (storage.kind) {
+    case "dense":
+    case "masked":
+      return { ...size, kind: "dense" };
+    case "int8":
+      return { ...size, kind: "int8" };
+    case "sparse":
+      return { ...size, kind: "sparse", nnz: "nnz" in storage ? storage.nnz : storage.col.length };
+    case "factored": {
+      const { layout, d, n, k } = storage;
+      return { ...size, kind: "factored", layout, d, n, k, nnz: "nnz" in storage ? storage.nnz : storage.col.length };
+    }
+  }
+}
 
 /** Puts a weight into the session's memory as it is stored; coded weights are decoded there by the wasm decoders. */
 export function placeWeight(engine: Engine, name: string, weight: Weight): PlacedWeight {

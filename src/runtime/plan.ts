@@ -1,14 +1,15 @@
 import { inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
-import { type Body, bodiesOf, type Graph, type GraphNode } from "../graph/graph.js";
+import { type Body, bodiesOf, type Dim, type Graph, type GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
 import { type Engine, place, put } from "../kernels/engine.js";
+import { limitsOf } from "../ops/clip.js";
 import { bytesOf, type Info, type Launch, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
 import { controls, operatorOf } from "../ops/registry.js";
 import { type Inferred, inferGraph, type Knowledge } from "../passes/infer.js";
 import { sizeOf } from "../tensor.js";
 import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
-import { placeWeight } from "./place.js";
+import { Weights } from "./weights.js";
 
 /** A node with its weights in memory, ready to be bound to addresses and shapes. */
 export interface Lowered {
@@ -21,8 +22,7 @@ export interface Lowered {
 /** A network with its weights in memory. */
 export interface LoweredGraph {
   readonly nodes: ReadonlyMap<GraphNode, Lowered>;
-  /** Address of the elements of a weight. */
-  elements(name: string): number;
+  readonly weights: Weights;
 }
 
 /** One way through the network for one set of input shapes. */
@@ -36,69 +36,76 @@ export interface Plan {
   readonly constants: readonly { readonly pointer: number; readonly data: TypedArray }[];
 }
 
-/**
- * Places every weight and lowers every node, once for a session.
- * `live` weights are already in memory and change between runs.
- */
-export function lowerGraph(
-  engine: Engine,
-  graph: Graph,
-  exact: boolean,
-  live: ReadonlyMap<string, PlacedWeight> = new Map(),
-): LoweredGraph {
-  const placed = new Map<string, PlacedWeight>(live);
-  const dense = new Map<string, number>();
-  const weightOf = (name: string): PlacedWeight | undefined => {
-    const weight = graph.weights.get(name);
-    if (!placed.has(name) && weight) placed.set(name, placeWeight(engine, name, weight));
-    return placed.get(name);
-  };
-  const elements = (name: string, node?: GraphNode) => {
-    if (!dense.has(name)) dense.set(name, denseValues(engine, name, weightOf(name), node));
-    return dense.get(name)!;
+/** What lowering is told beside the graph. */
+export interface Lowering {
+  /** See `Site`. */
+  readonly exact?: boolean;
+  /** Weights that are already in memory and change between runs. */
+  readonly live?: ReadonlyMap<string, PlacedWeight>;
+  /** The activation that a node's launch applies to what it makes (fuse.ts). */
+  readonly activations?: ReadonlyMap<GraphNode, GraphNode>;
+}
+
+/** Places every weight and lowers every node, once for a session. */
+export function lowerGraph(engine: Engine, graph: Graph, options: Lowering = {}): LoweredGraph {
+  const { exact = false, live = new Map<string, PlacedWeight>(), activations } = options;
+  const weights = new Weights(engine, graph, live);
+  const shapes = shapesOfOne(graph);
+  const siteOf = (node: GraphNode, taken = new Set<number>(), limits = 0): Site => {
+    const nameOf = (i: number) => {
+      taken.add(i);
+      const name = node.inputs[i] ?? "";
+      checkFloats(graph, node, name);
+      return name;
+    };
+    return {
+      node,
+      exact,
+      limits,
+      output: shapes?.get(node.outputs[0]),
+      kernels: engine.kernels,
+      weight: (i) => weights.stored(nameOf(i)),
+      place: <K>(i: number, _kind: K) => weights.placed(nameOf(i)) as Extract<PlacedWeight, { readonly kind: K }>,
+      dense(i) {
+        const name = nameOf(i);
+        if (name === "") return 0;
+        if (!weights.stored(name)) {
+          throw new UnsupportedError(
+            expected(`node ${node.name} (${node.op})`, `a weight "${name}"`, "a computed value"),
+          );
+        }
+        return weights.dense(name);
+      },
+      borrow: (i, use) => weights.borrow(nameOf(i), use),
+      alloc: (bytes) => engine.arena.alloc(bytes),
+      temporary: (bytes, use) => engine.arena.scope(() => use(engine.arena.alloc(bytes))),
+    };
   };
   const lower = (node: GraphNode): Lowered => {
     const op = operatorOf(node);
     op.attrs(node);
     const taken = new Set<number>();
-    const site: Site = {
-      node,
-      exact,
-      kernels: engine.kernels,
-      weight(i) {
-        taken.add(i);
-        if (!node.inputs[i]) return undefined;
-        checkFloats(graph, node, node.inputs[i]);
-        return weightOf(node.inputs[i]);
-      },
-      dense(i) {
-        taken.add(i);
-        const name = node.inputs[i];
-        if (!name) return 0;
-        checkFloats(graph, node, name);
-        return elements(name, node);
-      },
-      alloc: (bytes) => engine.arena.alloc(bytes),
-      temporary(bytes, use) {
-        const mark = engine.arena.mark();
-        const result = use(engine.arena.alloc(bytes));
-        engine.arena.release(mark);
-        return result;
-      },
-    };
+    const activation = activations?.get(node);
+    const site = siteOf(node, taken, activation && limitsOf(siteOf(activation)));
     const bind = op.lower(site);
     const constant = (name: string, i: number) => !taken.has(i) && graph.weights.has(name) && !live.has(name);
-    return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? elements(name, node) : 0)) };
+    return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? weights.dense(name) : 0)) };
   };
   const nodes = new Map<GraphNode, Lowered>();
   const lowerAll = (body: Body) => {
     for (const node of body.nodes) {
-      if (controls.has(node.op)) for (const inner of bodiesOf(node)) lowerAll(inner);
-      else nodes.set(node, lower(node));
+      if (!controls.has(node.op)) {
+        nodes.set(node, lower(node));
+        continue;
+      }
+      // What goes in and out of a body may be a weight as it is.
+      const passed = [...node.inputs, ...bodiesOf(node).flatMap((inner) => inner.outputs.map((output) => output.name))];
+      for (const name of passed) if (graph.weights.has(name)) weights.dense(name);
+      for (const inner of bodiesOf(node)) lowerAll(inner);
     }
   };
   lowerAll(graph);
-  return { nodes, elements };
+  return { nodes, weights };
 }
 
 /** What an operator takes as a weight are floating-point numbers. */
@@ -112,34 +119,19 @@ function checkFloats(graph: Graph, node: GraphNode, name: string): void {
   }
 }
 
-/** Address of a weight's values as dense f32, rebuilt where they are stored otherwise. */
-function denseValues(engine: Engine, name: string, weight: PlacedWeight | undefined, node?: GraphNode): number {
-  if (!weight)
-    throw new UnsupportedError(expected(`node ${node?.name} (${node?.op})`, `a weight "${name}"`, "a computed value"));
-  if (weight.kind === "dense" || weight.kind === "live") return weight.values;
-  const { kernels, arena } = engine;
-  const { rows, cols } = weight;
-  const y = arena.alloc(4 * rows * cols);
-  switch (weight.kind) {
-    case "int8":
-      kernels.dequantize_rows_i8(rows, cols, weight.q, weight.scale, y);
-      return y;
-    case "sparse": {
-      const { rowPtr, col, values, scale } = weight;
-      if (scale) kernels.csr_rows_i8(rows, cols, rowPtr, col, values, scale, y);
-      else kernels.csr_rows_f32(rows, cols, rowPtr, col, values, y);
-      return y;
-    }
-    case "factored": {
-      const { n, d, k, rowPtr, col, codes, codeScale, codebook, codebookScale } = weight;
-      const mark = arena.mark();
-      const columns = arena.alloc(4 * n * d);
-      kernels.codebook_rows_i8(n, d, k, rowPtr, col, codes, codeScale, codebook, columns, codebookScale);
-      if (weight.layout === "rows") kernels.transpose_f32(n, d, columns, y);
-      else kernels.copy_bytes(4 * rows * cols, columns, y);
-      arena.release(mark);
-      return y;
-    }
+/** Shapes of all values for one example; undefined where a dimension other than the first is open, or where shapes do not fit. */
+function shapesOfOne(graph: Graph): ReadonlyMap<string, readonly number[]> | undefined {
+  if (graph.inputs.some(({ shape }) => !shape || shape.slice(1).some((dim) => typeof dim !== "number")))
+    return undefined;
+  const sizeAt = (dim: Dim) => (typeof dim === "number" ? dim : 1);
+  try {
+    const infos = graph.inputs.map(
+      ({ name, dtype, shape = [] }) => [name, { dtype, shape: shape.map(sizeAt) }] as const,
+    );
+    return new Map([...inferGraph(graph, new Map(infos)).infos].map(([name, { shape }]) => [name, shape]));
+  } catch {
+    // What does not fit is told when the graph is planned.
+    return undefined;
   }
 }
 
@@ -188,7 +180,7 @@ export function bindPlan(
       if (slot && addresses[i]) return { ...slot, pointer: addresses[i] };
       // What a body takes from outside may be a weight.
       return slot && graph.weights.has(name) && !graph.weights.has(node.inputs[i])
-        ? { ...slot, pointer: lowered.elements(name) }
+        ? { ...slot, pointer: lowered.weights.dense(name) }
         : slot;
     });
     const launch = bind({ inputs, outputs: to.map((name) => slotOf(name)!) }, table);
@@ -231,7 +223,7 @@ function knowledgeOf(
       const weight = graph.weights.get(name)!;
       const stored = weight.kind === "coded" ? weight.storage : weight;
       if (live.has(name) || stored.kind !== "dense") return undefined;
-      return read({ dtype: stored.dtype, shape: weight.shape }, lowered.elements(name));
+      return lowered.weights.borrow(name, (values) => read({ dtype: stored.dtype, shape: weight.shape }, values));
     },
     evaluate(node, inputs, outputs) {
       const mark = arena.mark();

@@ -10,6 +10,7 @@ import { bindShape, DependsOnValue } from "../passes/infer.js";
 import { modernize } from "../passes/modernize.js";
 import { nameOf, sameShape, type Tensor } from "../tensor.js";
 import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
+import { fuse } from "./fuse.js";
 import { bindPlan, enterPlan, type LoweredGraph, lowerGraph, type Plan, runPlan } from "./plan.js";
 import { convertIn, convertOut, elementsAt, knownOf } from "./transfer.js";
 
@@ -49,9 +50,10 @@ export class Model {
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    this.#graph = hoist(fold(modernize(graph)));
+    const { graph: fused, activations } = fuse(hoist(fold(modernize(graph))));
+    this.#graph = fused;
     this.#engine = createEngine(module, options.maxBytes);
-    this.#lowered = lowerGraph(this.#engine, this.#graph, options.exact ?? false);
+    this.#lowered = lowerGraph(this.#engine, fused, { exact: options.exact, activations });
     this.#base = this.#engine.arena.mark();
   }
 

@@ -119,7 +119,7 @@ class Training {
       live.set(name, parameter.live);
     }
     this.#shapes = new Map(graph.inputs.map(({ name }) => [name, inputOf(first, name).shape]));
-    const lowered = lowerGraph(engine, graph, false, live);
+    const lowered = lowerGraph(engine, graph, { live });
     const infos = new Map(graph.inputs.map(({ name, dtype }) => [name, { dtype, shape: this.#shapes.get(name)! }]));
     this.#plan = bindPlan(engine, graph, lowered, infos, { live, keep: true });
     enterPlan(engine, this.#plan);

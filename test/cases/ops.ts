@@ -29,6 +29,15 @@ function cross(ms: number[], ns: number[], ks: number[]): (readonly [number, num
   return ms.flatMap((m) => ns.flatMap((n) => ks.map((k) => [m, n, k] as const)));
 }
 
+/** Limits that a layer may hold what it makes within: none, those of a Relu, both, one side, a single value. */
+export const allLimits: readonly (readonly [lo: number, hi: number])[] = [
+  [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+  [0, Number.POSITIVE_INFINITY],
+  [-0.75, 0.5],
+  [Number.NEGATIVE_INFINITY, 0.25],
+  [0, 0],
+];
+
 interface ConvShape {
   readonly name: string;
   readonly batch: number;

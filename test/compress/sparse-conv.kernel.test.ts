@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { type ConvCase, convs } from "../cases/ops.js";
+import { allLimits, type ConvCase, convs } from "../cases/ops.js";
+import { clip } from "../reference/ops.js";
 import { expectSame, expectWithin } from "../support/compare.js";
 import { dimensions, type Layer, laid, layer, part, sizes, twin } from "../support/conv.js";
 import { builds, Guarded, normals } from "../support/kernels.js";
@@ -37,12 +38,19 @@ function coded(g: ConvCase, seed: number): { given: Layer; q: Float32Array; scal
 }
 
 /** Y of a whole tensor, group by group; x or the values lie against the end of memory. */
-function forward(kernels: FullKernels, g: ConvCase, given: Layer, int8?: { q: Float32Array; scale: Float32Array }) {
+function forward(
+  kernels: FullKernels,
+  g: ConvCase,
+  given: Layer,
+  int8?: { q: Float32Array; scale: Float32Array },
+  held = allLimits[0],
+) {
   const { image, plane, r } = dimensions(g);
   const memory = new Guarded(kernels);
   const { rowPtr, col, values } = csr(int8 ? int8.q : given.weight, g.groups * g.o, r);
   const [prow, pcol, b] = [rowPtr, col, given.bias].map((array) => memory.place(array));
   const scale = int8 ? memory.place(int8.scale) : 0;
+  const limits = memory.limits(held);
   const y = memory.room(4 * g.batch * g.groups * plane);
   const scratch = memory.room(kernels.sparse_conv_scratch_bytes(g.c, g.w, g.o, col.length, ...laid(g)));
   const px = int8 ? memory.place(given.x) : 0;
@@ -51,8 +59,8 @@ function forward(kernels: FullKernels, g: ConvCase, given: Layer, int8?: { q: Fl
   for (let i = 0; i < g.groups; i++) {
     const rows = [x + 4 * i * image, prow + 4 * i * g.o, pcol, pv] as const;
     const [bias, to] = [b + 4 * i * g.o, y + 4 * i * plane];
-    if (int8) kernels.sparse_conv_i8(...sizes(g), ...rows, scale + 4 * i * g.o, bias, to, scratch);
-    else kernels.sparse_conv_f32(...sizes(g), ...rows, bias, to, scratch);
+    if (int8) kernels.sparse_conv_i8(...sizes(g), ...rows, scale + 4 * i * g.o, bias, limits, to, scratch);
+    else kernels.sparse_conv_f32(...sizes(g), ...rows, bias, limits, to, scratch);
   }
   memory.check();
   return memory.read(Float32Array, y, g.batch * g.groups * plane);
@@ -73,6 +81,11 @@ describe.each(builds())("$name", ({ name, kernels }) => {
           if (name !== "relaxed") expectSame(got.map(plain), rounded.map(plain), `image ${i} group ${group}`);
         }
       }
+      const held = allLimits[1 + (seed % (allLimits.length - 1))];
+      expectSame(
+        forward(kernels, g, given, undefined, held),
+        y.map((v) => clip(v, ...held)),
+      );
     }
   });
 
@@ -87,6 +100,11 @@ describe.each(builds())("$name", ({ name, kernels }) => {
           expectWithin(part(y, g, i, group, plane), exact, r + 3, `image ${i} group ${group}`);
         }
       }
+      const held = allLimits[1 + (seed % (allLimits.length - 1))];
+      expectSame(
+        forward(kernels, g, given, int8, held),
+        y.map((v) => clip(v, ...held)),
+      );
     }
   });
 

@@ -13,8 +13,9 @@ interface Choice {
   readonly int8?: boolean;
   readonly live?: boolean;
   readonly exact?: boolean;
-  /** Sides of the output. */
+  /** Sides of the output, and whether they are known when the node is lowered. */
   readonly out?: readonly number[];
+  readonly known?: boolean;
 }
 
 function slot(shape: readonly number[]): Slot {
@@ -22,7 +23,16 @@ function slot(shape: readonly number[]): Slot {
 }
 
 /** Names of the kernels that a run calls, without those that pack. */
-function chosen({ shape, attributes = {}, sparsity, int8, live, exact = false, out = [14, 14] }: Choice): string[] {
+function chosen({
+  shape,
+  attributes = {},
+  sparsity,
+  int8,
+  live,
+  exact = false,
+  out = [14, 14],
+  known = true,
+}: Choice): string[] {
   const called: string[] = [];
   let running = false;
   const kernels = new Proxy({} as RunKernels, {
@@ -50,10 +60,14 @@ function chosen({ shape, attributes = {}, sparsity, int8, live, exact = false, o
     node,
     kernels,
     weight: (i) => (i === 1 ? weight : undefined),
+    place: <K>() => weight as Extract<PlacedWeight, { kind: K }>,
     dense: () => 0,
+    borrow: (_, use) => use(0),
     alloc: () => 0,
     temporary: (_, use) => use(0),
     exact,
+    limits: 0,
+    output: known ? [1, shape[0], ...out] : undefined,
   });
   const group = (attributes.group as number | undefined) ?? 1;
   const image = [2, shape[1] * group, ...out.map((side) => side + 2)];
@@ -102,6 +116,7 @@ describe("Winograd", () => {
     [0, 3, "conv_f32"],
   ])("outputs of %i x %i: %s", (h, width, kernel) => {
     expect(chosen({ shape: [64, 64, 3, 3], out: [h, width] })).toEqual([kernel]);
+    expect(chosen({ shape: [64, 64, 3, 3], out: [h, width], known: false })).toEqual(["winograd_f32"]);
   });
 });
 

@@ -1,18 +1,25 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { type ConvCase, convs } from "../cases/ops.js";
-import { columns, convGradients, type Geometry, product, roundedProduct } from "../reference/ops.js";
+import { allLimits, type ConvCase, convs } from "../cases/ops.js";
+import { clip, columns, convGradients, type Geometry, product, roundedProduct } from "../reference/ops.js";
 import { expectSame, expectWithin } from "../support/compare.js";
 import { dimensions, type Layer, laid, layer, part, sizes, twin } from "../support/conv.js";
 import { builds, Guarded, normals } from "../support/kernels.js";
 
 /** Y of a whole tensor, group by group; x lies against the end of memory. */
-function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, withBias: boolean): Float32Array {
+function forward(
+  kernels: FullKernels,
+  g: ConvCase,
+  { x, weight, bias }: Layer,
+  withBias: boolean,
+  held = allLimits[0],
+): Float32Array {
   const { image, plane, r } = dimensions(g);
   const memory = new Guarded(kernels);
   const pw = memory.place(weight);
   const panels = memory.room(kernels.gemm_panels_a_bytes(g.o, r));
   const pb = memory.place(bias);
+  const limits = memory.limits(held);
   const py = memory.room(g.batch * g.groups * plane * 4);
   const scratch = memory.room(kernels.conv_scratch_bytes(g.c, g.w, ...laid(g)));
   const px = memory.placeFlush(x);
@@ -23,6 +30,7 @@ function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, 
       px + 4 * i * image,
       panels,
       withBias ? pb + 4 * i * g.o : 0,
+      limits,
       py + 4 * i * plane,
       scratch,
     );
@@ -47,6 +55,11 @@ describe.each(builds())("$name", ({ name, kernels }) => {
           if (exact) expectSame(got, rounded, `image ${i} group ${group}`);
         }
       }
+      const held = allLimits[1 + (g.name.length % (allLimits.length - 1))];
+      expectSame(
+        forward(kernels, g, given, withBias, held),
+        y.map((v) => clip(v, ...held)),
+      );
     }
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { type ConvCase, convs, windows } from "../cases/ops.js";
-import { convGradients } from "../reference/ops.js";
+import { allLimits, type ConvCase, convs, windows } from "../cases/ops.js";
+import { clip, convGradients } from "../reference/ops.js";
 import { expectSame, expectWithin } from "../support/compare.js";
 import { dimensions, type Layer, laid, layer, part, twin } from "../support/conv.js";
 import { builds, Guarded, normals } from "../support/kernels.js";
@@ -10,19 +10,26 @@ import { builds, Guarded, normals } from "../support/kernels.js";
 const cases: readonly ConvCase[] = convs.map((g) => (g.c <= 1 ? g : { ...g, c: 1, o: Math.min(g.o, 3) }));
 
 /** Y of a whole tensor; whatever is read last lies against the end of memory. */
-function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, last: "x" | "weight" | "none") {
+function forward(
+  kernels: FullKernels,
+  g: ConvCase,
+  { x, weight, bias }: Layer,
+  last: "x" | "weight" | "none",
+  held = allLimits[0],
+) {
   const memory = new Guarded(kernels);
   const length = g.batch * g.groups * dimensions(g).plane;
   const y = memory.room(4 * length);
   const scratch = memory.room(kernels.depthwise_scratch_bytes(g.w, ...laid(g)));
   const b = last === "none" ? 0 : memory.place(bias);
+  const limits = memory.limits(held);
   const [px, pw] =
     last === "weight"
       ? [memory.place(x), memory.placeFlush(weight)]
       : [0, memory.place(weight)].map((at) => at || memory.placeFlush(x));
   kernels.depthwise_f32(
     ...([g.batch, g.groups * g.c, g.h, g.w, g.o, g.kh, g.kw, g.strideH, g.strideW, g.padTop, g.padLeft] as const),
-    ...([g.dilationH, g.dilationW, g.outH, g.outW, px, pw, b, y, scratch] as const),
+    ...([g.dilationH, g.dilationW, g.outH, g.outW, px, pw, b, limits, y, scratch] as const),
   );
   memory.check();
   return memory.read(Float32Array, y, length);
@@ -42,6 +49,11 @@ describe.each(builds())("$name", ({ name, kernels }) => {
           if (name !== "relaxed") expectSame(got, rounded, `${g.name}, image ${i} group ${group}`);
         }
       }
+      const held = allLimits[1 + (g.name.length % (allLimits.length - 1))];
+      expectSame(
+        forward(kernels, g, given, last, held),
+        y.map((v) => clip(v, ...held)),
+      );
     }
   }
 

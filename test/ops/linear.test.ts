@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { products } from "../cases/ops.js";
-import { product, roundedProduct } from "../reference/ops.js";
+import { allLimits, products } from "../cases/ops.js";
+import { clip, clipSums, product, roundedProduct } from "../reference/ops.js";
 import { expectSame, expectWithin, salted } from "../support/compare.js";
 import { builds, Guarded, normals } from "../support/kernels.js";
 
@@ -45,13 +45,6 @@ const ways: Record<string, Run> = {
     kernels.gemm_tn_f32(m, n, k, pa, pb, pc, scratch);
     return pc;
   },
-  ab: (kernels, memory, { m, n, k, a, b, c }) => {
-    const [pc, scratch] = [memory.place(c), memory.room(kernels.gemm_scratch_bytes(m, n, k))];
-    const panels = memory.room(kernels.gemm_panels_b_bytes(k, n));
-    kernels.gemm_pack_b_f32(k, n, n, 1, memory.place(b), panels);
-    kernels.gemm_ab_f32(m, n, k, memory.placeFlush(a), panels, pc, scratch);
-    return pc;
-  },
   // Strides that neither packing has a fast path for: A is every third column of a wider matrix, B every second row.
   packed: (kernels, memory, { m, n, k, a, b, c }) => {
     const [aPanels, bPanels] = [
@@ -67,6 +60,40 @@ const ways: Record<string, Run> = {
     kernels.gemm_pack_a_f32(m, k, 3 * k, 3, memory.placeFlush(wide), aPanels);
     kernels.gemm_packed_f32(m, n, k, aPanels, bPanels, pc, n);
     return pc;
+  },
+};
+
+type RunLayer = (
+  kernels: FullKernels,
+  memory: Guarded,
+  operands: Operands,
+  bias: number,
+  limits: number,
+  c: number,
+) => void;
+
+/** Every way to C = A B + bias, held within limits; A is against the end of memory. */
+const layers: Record<string, RunLayer> = {
+  gemm_ab_f32: (kernels, memory, { m, n, k, a, b }, bias, limits, c) => {
+    const scratch = memory.room(kernels.gemm_ab_scratch_bytes(m, k));
+    const panels = memory.room(kernels.gemm_panels_b_bytes(k, n));
+    kernels.gemm_pack_b_f32(k, n, n, 1, memory.place(b), panels);
+    kernels.gemm_ab_f32(m, n, k, memory.placeFlush(a), panels, bias, limits, c, scratch);
+  },
+  "gemm_f32, rows of B": (kernels, memory, { m, n, k, a, b }, bias, limits, c) => {
+    const scratch = memory.room(kernels.gemm_scratch_bytes(m, n, k));
+    const pb = memory.place(b);
+    kernels.gemm_f32(m, n, k, memory.placeFlush(a), k, 1, pb, n, 1, bias, limits, c, scratch);
+  },
+  "gemm_f32, columns of B": (kernels, memory, { m, n, k, a, b }, bias, limits, c) => {
+    const scratch = memory.room(kernels.gemm_scratch_bytes(m, n, k));
+    const pb = memory.place(transposed(k, n, b));
+    kernels.gemm_f32(m, n, k, memory.placeFlush(a), k, 1, pb, 1, k, bias, limits, c, scratch);
+  },
+  "gemm_f32, columns of A": (kernels, memory, { m, n, k, a, b }, bias, limits, c) => {
+    const scratch = memory.room(kernels.gemm_scratch_bytes(m, n, k));
+    const pb = memory.place(b);
+    kernels.gemm_f32(m, n, k, memory.placeFlush(transposed(m, k, a)), 1, m, pb, n, 1, bias, limits, c, scratch);
   },
 };
 
@@ -112,6 +139,72 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     });
   });
 
+  describe.each(Object.entries(layers))("%s", (_, run) => {
+    /** C into poisoned memory; a bias lies right before a guard band. */
+    const layer = (given: Operands, bias: Float32Array | undefined, held: readonly [number, number]) => {
+      const { m, n } = given;
+      const memory = new Guarded(kernels);
+      const c = memory.room(4 * m * n);
+      const limits = memory.limits(held);
+      run(kernels, memory, given, bias ? memory.place(bias) : 0, limits, c);
+      memory.check();
+      return memory.read(Float32Array, c, m * n);
+    };
+
+    test("every element is its sum in rising k from its bias, held within limits, for every shape", () => {
+      for (const [seed, [m, n, k]] of products.entries()) {
+        const given = operands(m, n, k, seed, [0, 0.5, 0.9, 1][seed % 4]);
+        const bias = seed % 3 ? normals(n, seed + 9) : undefined;
+        const held = allLimits[seed % allLimits.length];
+        const start = given.c.map((_, i) => bias?.[i % n] ?? 0);
+        const [a, b] = [(i: number, p: number) => given.a[i * k + p], (p: number, j: number) => given.b[p * n + j]];
+        const c = layer(given, bias, held);
+        const what = `${m} x ${n} x ${k}`;
+        if (exact)
+          expectSame(
+            c,
+            roundedProduct(m, n, k, a, b, start).map((v) => clip(v, ...held)),
+            what,
+          );
+        else expectWithin(c, clipSums(product(m, n, k, a, b, start), held), k + 2, what);
+      }
+    });
+
+    test("limits change nothing but what lies outside them: NaN stays, -0 becomes +0 where 0 is the least", () => {
+      for (const [m, n, k] of [
+        [1, 9, 4],
+        [1, 33, 300],
+        [3, 8, 5],
+        [6, 11, 4],
+        [7, 16, 257],
+      ]) {
+        const plain = operands(m, n, k, 7);
+        const given = { ...plain, a: salted(plain.a), b: plain.b.map((v, i) => (i % n === 2 ? -0 : v)) };
+        const bias = salted(normals(n, 8)).fill(-0, 2, 3);
+        const free = layer(given, bias, allLimits[0]);
+        if (exact) {
+          const [a, b] = [(i: number, p: number) => given.a[i * k + p], (p: number, j: number) => given.b[p * n + j]];
+          expectSame(
+            free,
+            roundedProduct(
+              m,
+              n,
+              k,
+              a,
+              b,
+              given.c.map((_, i) => bias[i % n]),
+            ),
+          );
+        }
+        for (const held of allLimits)
+          expectSame(
+            layer(given, bias, held),
+            free.map((v) => clip(v, ...held)),
+          );
+      }
+    });
+  });
+
   test("the strict build is within the error of k + 2 roundings of the f64 twin", () => {
     for (const [m, n, k] of [
       [7, 9, 300],
@@ -132,13 +225,14 @@ describe.each(builds())("$name", ({ name, kernels }) => {
       const { a, b, c } = operands(m, n, k, 5);
       const memory = new Guarded(kernels);
       const [pa, pb] = [memory.place(a), memory.place(b)];
-      const [together, alone] = [memory.place(c), memory.place(c)];
+      const [together, alone] = [memory.room(4 * m * n), memory.room(4 * m * n)];
+      const [bias, limits] = [memory.place(c.subarray(0, n)), memory.limits([-1, 20])];
       const panels = memory.room(kernels.gemm_panels_b_bytes(k, n));
-      const scratch = memory.room(kernels.gemm_scratch_bytes(m, n, k));
+      const scratch = memory.room(kernels.gemm_ab_scratch_bytes(m, k));
       kernels.gemm_pack_b_f32(k, n, n, 1, pb, panels);
-      kernels.gemm_ab_f32(m, n, k, pa, panels, together, scratch);
+      kernels.gemm_ab_f32(m, n, k, pa, panels, bias, limits, together, scratch);
       for (let i = 0; i < m; i++) {
-        kernels.gemm_ab_f32(1, n, k, pa + 4 * i * k, panels, alone + 4 * i * n, scratch);
+        kernels.gemm_ab_f32(1, n, k, pa + 4 * i * k, panels, bias, limits, alone + 4 * i * n, scratch);
       }
       memory.check();
       expectSame(memory.read(Float32Array, alone, m * n), memory.read(Float32Array, together, m * n));
@@ -179,5 +273,6 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     expect(kernels.gemm_panels_a_bytes(100_000, 10_000)).toBe(4e9);
     expect(kernels.gemm_panels_b_bytes(30_001, 30_001)).toBe(4 * 30_008 * 30_001);
     expect(kernels.gemm_scratch_bytes(1_000_000, 1_000_000, 1_000_000)).toBeLessThan(2 ** 20);
+    expect(kernels.gemm_ab_scratch_bytes(1_000_000, 1_000_000)).toBe(4 * 120 * 256);
   });
 });

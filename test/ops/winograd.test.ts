@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FullKernels } from "../../src/kernels/abi.js";
-import { type ConvCase, convs } from "../cases/ops.js";
+import { allLimits, type ConvCase, convs } from "../cases/ops.js";
+import { clip } from "../reference/ops.js";
 import { expectSame } from "../support/compare.js";
 import { dimensions, type Layer, layer, part, sizes, twin } from "../support/conv.js";
 import { builds, Guarded } from "../support/kernels.js";
@@ -11,13 +12,20 @@ const cases = convs.filter(
 );
 
 /** Y of a whole tensor, group by group; x lies against the end of memory. */
-function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, withBias: boolean): Float32Array {
+function forward(
+  kernels: FullKernels,
+  g: ConvCase,
+  { x, weight, bias }: Layer,
+  withBias: boolean,
+  held = allLimits[0],
+): Float32Array {
   const { image, plane, r } = dimensions(g);
   const memory = new Guarded(kernels);
   const pw = memory.place(weight);
   const panels = memory.room(kernels.winograd_panels_bytes(g.o, g.c));
   const temporary = memory.room(kernels.winograd_pack_scratch_bytes(g.c));
   const b = memory.place(bias);
+  const limits = memory.limits(held);
   const y = memory.room(4 * g.batch * g.groups * plane);
   const scratch = memory.room(kernels.winograd_scratch_bytes(g.c, g.o, g.outH, g.outW));
   const px = memory.placeFlush(x);
@@ -26,7 +34,7 @@ function forward(kernels: FullKernels, g: ConvCase, { x, weight, bias }: Layer, 
     kernels.winograd_pack_f32(o, c, pw + 4 * i * o * r, panels, temporary);
     kernels.winograd_f32(
       ...([batch, c, h, w, o, padTop, padLeft, outH, outW, xImage, yImage] as const),
-      ...([px + 4 * i * image, panels, withBias ? b + 4 * i * o : 0, y + 4 * i * plane, scratch] as const),
+      ...([px + 4 * i * image, panels, withBias ? b + 4 * i * o : 0, limits, y + 4 * i * plane, scratch] as const),
     );
   }
   memory.check();
@@ -58,6 +66,11 @@ describe.each(builds())("$name", ({ kernels }) => {
           }
         }
       }
+      const held = allLimits[1 + (g.name.length % (allLimits.length - 1))];
+      expectSame(
+        forward(kernels, g, given, withBias, held),
+        y.map((v) => clip(v, ...held)),
+      );
     }
   });
 

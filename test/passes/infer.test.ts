@@ -75,6 +75,9 @@ describe("shapes of", () => {
       {},
       [0, 5],
     ],
+    ["Clip", [[2, 3]], { min: -1, max: 6 }, [2, 3]],
+    ["Clip", [[2, 3], [], [1]], {}, [2, 3]],
+    ["Clip", [[2, 3], undefined, []], { min: 0.5 }, [2, 3]],
     [
       "Gemm",
       [
@@ -194,16 +197,9 @@ describe("what does not fit", () => {
       {},
       shape("it (MatMul): expected 4 columns of A, got [2, 3]"),
     ],
-    ["MatMul", [[3], [3, 5]], {}, unsupported("it (MatMul): expected a matrix B, got [3] and [3, 5]")],
-    [
-      "MatMul",
-      [
-        [2, 2, 3],
-        [2, 3, 5],
-      ],
-      {},
-      unsupported("it (MatMul): expected a matrix B, got [2, 2, 3] and [2, 3, 5]"),
-    ],
+    ["Clip", [[2, 3], [2]], {}, shape("it (Clip) input 1: expected one value, got [2]")],
+    ["Clip", [[2, 3]], { min: "0" }, shape("it.min: expected a number, got 0")],
+    ["Clip", [[2, 3]], { least: 0 }, unsupported("it (Clip): expected attributes among min, max, got least")],
     [
       "Gemm",
       [

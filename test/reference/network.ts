@@ -66,7 +66,11 @@ function run(node: GraphNode, inputs: Values[]): Values {
     case "Softmax":
       return softmax(x);
     case "MatMul":
-      return product(x, w, false);
+      return matmul(x, w);
+    case "Clip": {
+      const [lo, hi] = [w?.data[0] ?? number(node, "min", -Infinity), b?.data[0] ?? number(node, "max", Infinity)];
+      return { shape: x.shape, data: x.data.map((v) => Math.min(Math.max(v, lo), hi)) };
+    }
     case "Gemm":
       return product(x, w, number(node, "transB", 0) === 1, b);
     case "BatchNormalization":
@@ -118,6 +122,33 @@ function product(a: Values, b: Values, transB: boolean, bias?: Values): Values {
       for (let p = 0; p < k; p++) sum += a.data[i * k + p] * b.data[transB ? j * k + p : p * n + j];
       out.data[i * n + j] = sum;
     }
+  }
+  return out;
+}
+
+/** numpy.matmul: dimensions in front are broadcast, vectors are a row on the left and a column on the right. */
+function matmul(a: Values, b: Values): Values {
+  const left = a.shape.length > 1 ? a.shape : [1, ...a.shape];
+  const right = b.shape.length > 1 ? b.shape : [...b.shape, 1];
+  const [m, k] = left.slice(-2);
+  const n = right[right.length - 1];
+  const rank = Math.max(left.length, right.length) - 2;
+  const front = (shape: readonly number[]) => [...new Array(rank + 2 - shape.length).fill(1), ...shape.slice(0, -2)];
+  const [ofA, ofB] = [front(left), front(right)];
+  const both = ofA.map((size, i) => (size === 1 ? ofB[i] : size));
+  const out = empty([...both, ...(a.shape.length > 1 ? [m] : []), ...(b.shape.length > 1 ? [n] : [])]);
+  /** Offset of the matrix of a side at an index of the batch. */
+  const at = (sides: readonly number[], index: readonly number[]) =>
+    sides.reduce((sum, size, i) => sum * size + (size === 1 ? 0 : index[i]), 0);
+  for (let i = 0; i < out.data.length; i++) {
+    const [row, column] = [Math.floor(i / n) % m, i % n];
+    const index: number[] = [];
+    for (let axis = rank - 1, rest = Math.floor(i / (m * n)); axis >= 0; axis--) {
+      index[axis] = rest % both[axis];
+      rest = Math.floor(rest / both[axis]);
+    }
+    const [p, q] = [at(ofA, index) * m * k, at(ofB, index) * k * n];
+    for (let j = 0; j < k; j++) out.data[i] += a.data[p + row * k + j] * b.data[q + j * n + column];
   }
   return out;
 }

@@ -152,6 +152,18 @@ export function relu(x: number): number {
   return x > 0 ? x : Number.isNaN(x) ? x : 0;
 }
 
+/** x held within lo and hi, +0 for -0 where lo is 0, NaN for NaN. */
+export function clip(x: number, lo: number, hi: number): number {
+  if (Number.isNaN(x)) return x;
+  const held = x < lo ? lo : x;
+  return (held > hi ? hi : held) + (lo === 0 ? 0 : -0);
+}
+
+/** Sums held within lo and hi: what f32 may be off by does not grow. */
+export function clipSums({ value, size }: Sums, [lo, hi]: readonly [number, number]): Sums {
+  return { value: value.map((v) => clip(v, lo, hi)), size };
+}
+
 /** Softmax of one row. */
 export function softmax(x: ArrayLike<number>): Float64Array {
   const highest = Math.max(...Array.from(x));

@@ -5,7 +5,7 @@ import { columns, product, roundedProduct, type Sums } from "../reference/ops.js
 import { normals } from "./kernels.js";
 
 type Sizes =
-  Parameters<FullKernels["conv_f32"]> extends [...infer S, number, number, number, number, number] ? S : never;
+  Parameters<FullKernels["conv_f32"]> extends [...infer S, number, number, number, number, number, number] ? S : never;
 type Laid = Parameters<FullKernels["conv_scratch_bytes"]> extends [number, number, ...infer S] ? S : never;
 
 /** The sizes that every convolution kernel begins with. */

@@ -60,6 +60,12 @@ export class Guarded {
     return this.#reserve(bytes);
   }
 
+  /** Limits as assembly/simd.ts takes them in `clamp`; 0 where they hold nothing. */
+  limits([lo, hi]: readonly [lo: number, hi: number]): number {
+    if (lo === Number.NEGATIVE_INFINITY && hi === Number.POSITIVE_INFINITY) return 0;
+    return this.place(Float32Array.of(lo, hi, lo === 0 ? 0 : -0));
+  }
+
   /** A copy of `length` elements at `pointer`. */
   read<V extends View>(type: ViewConstructor<V>, pointer: number, length: number): V {
     return new type(this.#memory.buffer, pointer, length).slice() as V;

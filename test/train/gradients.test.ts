@@ -61,6 +61,23 @@ describe("Gemm and MatMul", () => {
     await check(deep, z, { x: fed([2, 2, 3, 5], 1) });
   });
 
+  test.each([
+    ["a stack on either side", [2, 3, 4], [2, 4, 5]],
+    ["one matrix of A for all of B", [3, 4], [2, 4, 5]],
+    ["one matrix of B for all of A", [2, 2, 3, 4], [1, 4, 5]],
+    ["each side broadcast", [2, 1, 3, 4], [3, 4, 5]],
+    ["a vector A", [4], [2, 4, 5]],
+    ["a vector B", [2, 3, 4], [4]],
+  ])("MatMul of computed stacks: %s", async (_name, a, b) => {
+    const net = new Net("stacks");
+    net.input("x", ["N"]);
+    const [left, right] = [net.node("Tanh", [net.w("wa", a)]), net.node("Tanh", [net.w("wb", b)])];
+    await check(net, net.node("MatMul", [left, right]), { x: fed([1], 1) });
+    const alone = new Net("stacks");
+    alone.input("x", ["N"]);
+    await check(alone, alone.node("MatMul", [alone.w("wa", a), alone.w("wb", b)]), { x: fed([1], 1) });
+  });
+
   test.each([0, 1])("both sides computed, transB = %d", async (transB) => {
     const net = new Net("computed");
     const x = net.input("x", [4, 3]);
@@ -143,6 +160,28 @@ describe("value by value", () => {
     const net = new Net("curved");
     const h = net.node(op, [net.node("MatMul", [net.input("x", ["N", 3]), net.w("w1", [3, 7], 1.5)])], attributes);
     await check(net, net.node("MatMul", [h, net.w("w2", [7, 4])]), { x: fed([5, 3], 11) });
+  });
+
+  test("Clip", async () => {
+    const net = new Net("clip");
+    const h = net.node("Gemm", [net.input("x", ["N", 4]), net.w("w", [4, 5]), net.w("b", [5])]);
+    const held = net.node("Clip", [net.node("Clip", [h], { min: -0.5, max: 0.75 })], { max: 0.7 });
+    await check(net, net.node("MatMul", [held, net.w("last", [5, 3])]), { x: fed([6, 4], 4) });
+  });
+
+  test("bounds of Clip that are weights stay as they are", async () => {
+    const net = new Net("clip");
+    const bounds = [net.weight("least", [], Float32Array.of(-0.5)), net.weight("most", [1], Float32Array.of(0.75))];
+    const held = net.node("Clip", [net.node("MatMul", [net.input("x", ["N", 4]), net.w("w", [4, 5])]), ...bounds]);
+    net.output("out", ["N", 5], held);
+    const graph = net.build();
+    const data = batch({ x: fed([6, 4], 4) }, normals(30, 900));
+    const { graph: after } = await train(graph, { ...descent, data: [data], loss: "meanSquaredError" });
+    for (const name of ["least", "most"])
+      expect(toDense(after.weights.get(name)!)).toEqual(toDense(graph.weights.get(name)!));
+    const gradient = twinGradient(graph, data, "meanSquaredError", "w");
+    const [before, moved] = [graph, after].map(({ weights }) => toDense(weights.get("w")!));
+    for (const [i, g] of gradient.entries()) expect(Math.abs(before[i] - moved[i] - g)).toBeLessThan(1e-5);
   });
 
   test.each([true, false])("LayerNormalization, bias: %s", async (bias) => {

@@ -1,0 +1,82 @@
+import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import type { GraphNode } from "../graph/graph.js";
+import { showShape, sizeOf } from "../tensor.js";
+import { number, only, shapeOf } from "./attributes.js";
+import { type Launch, type Op, ofFloats, type Site, type Slots } from "./op.js";
+
+/** min(max(x, lo), hi); lo and hi are the attributes min and max, or inputs 1 and 2 where those are weights. */
+export const clip: Op = {
+  attrs(node) {
+    only(node, ["min", "max"]);
+    for (const name of ["min", "max"]) number(node, name, 0);
+  },
+  infer: ofFloats((node, inputs) => {
+    for (const [i, bound] of inputs.entries()) {
+      if (i > 0 && bound && sizeOf(bound) !== 1) {
+        throw new ShapeError(expected(`${node.name} (Clip) input ${i}`, "one value", showShape(bound)));
+      }
+    }
+    return [shapeOf(node, inputs, 0)];
+  }),
+  inPlace: true,
+  lower(site) {
+    const limits = limitsOf(site);
+    return ({ inputs, outputs }) => {
+      const { pointer, shape } = inputs[0]!;
+      return {
+        scratch: 0,
+        run: site.kernels.clip_f32.bind(undefined, sizeOf(shape), pointer, limits, outputs[0].pointer),
+      };
+    };
+  },
+  /** Bounds are constants: no gradient leads to them. */
+  grad:
+    ({ node, kernels }) =>
+    ({ inputs, dInputs, dOutputs }) => {
+      const { pointer, shape } = inputs[0]!;
+      const [lo, hi] = boundsOf(node, (i) => new Float32Array(kernels.memory.buffer, inputs[i]!.pointer, 1)[0]);
+      return {
+        scratch: 0,
+        run: kernels.clip_grad_f32.bind(undefined, sizeOf(shape), pointer, dOutputs[0], dInputs[0], lo, hi),
+      };
+    },
+};
+
+/** lo and hi of an activation that holds values within them. `read` gives the value of an input. */
+function boundsOf(node: GraphNode, read: (i: number) => number): [lo: number, hi: number] {
+  if (node.op === "Relu") return [0, Number.POSITIVE_INFINITY];
+  const bound = (i: number, name: string, none: number) =>
+    node.inputs[i] ? read(i) : Math.fround(number(node, name, none));
+  return [bound(1, "min", Number.NEGATIVE_INFINITY), bound(2, "max", Number.POSITIVE_INFINITY)];
+}
+
+/** Limits of an activation, as assembly/simd.ts takes them in `clamp`, in memory for the life of the session. */
+export function limitsOf(site: Site): number {
+  const { kernels, node } = site;
+  const [lo, hi] = boundsOf(node, (i) => {
+    if (!site.weight(i)) {
+      throw new UnsupportedError(expected(`${node.name} (Clip) input ${i}`, "a weight", "a computed value"));
+    }
+    return new Float32Array(kernels.memory.buffer, site.dense(i), 1)[0];
+  });
+  const limits = site.alloc(12);
+  new Float32Array(kernels.memory.buffer, limits, 3).set([lo, hi, lo === 0 ? 0 : -0]);
+  return limits;
+}
+
+/** A launch whose kernel knows of no limits: what it makes is held within the site's afterwards, in place. */
+export function heldAfter({ kernels, limits }: Site, bind: (io: Slots) => Launch): (io: Slots) => Launch {
+  if (!limits) return bind;
+  return (io) => {
+    const { scratch, run } = bind(io);
+    const { pointer, shape } = io.outputs[0];
+    const size = sizeOf(shape);
+    return {
+      scratch,
+      run(scratch) {
+        run(scratch);
+        kernels.clip_f32(size, pointer, limits, pointer);
+      },
+    };
+  };
+}
