@@ -16,7 +16,7 @@ export {
   UnsupportedError,
 } from "./errors.js";
 export type { Dim, Graph, GraphNode, ValueInfo } from "./graph/graph.js";
-export type { Feeds } from "./runtime/feeds.js";
+export type { Feeds, Outputs } from "./runtime/feeds.js";
 export type { Model, SessionOptions } from "./runtime/session.js";
 export type { Tensor } from "./tensor.js";
 

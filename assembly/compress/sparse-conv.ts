@@ -7,7 +7,8 @@
  * infinity does not arise.
  */
 import { is_pointwise, lay_out, list_taps, phases, plane_pitch, plane_side, planes_bytes } from "../ops/planes";
-import { strip_bytes, sweep } from "../ops/strip";
+import { panel_bytes, store_entry, strip_bytes, sweep, sweep_lines, width } from "../ops/strip";
+import { four } from "./spmv";
 
 /** Bytes of scratch of sparse_conv_{f32,i8} for a weight of so many entries. */
 export function sparse_conv_scratch_bytes(
@@ -17,7 +18,14 @@ export function sparse_conv_scratch_bytes(
   const rows = plane_side(kh, strideH, dilationH, outH);
   const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
   const channel = phases(kh, strideH, dilationH) * phases(kw, strideW, dilationW) * rows * pitch;
-  return <f64>strip_bytes(o) + (<f64>entries + <f64>max(c, 1) * <f64>(kh * kw)) * 4 + planes_bytes(c, channel);
+  return <f64>strip_bytes(o) + <f64>entries * 8 + between(c, kh * kw) + planes_bytes(c, channel);
+}
+
+/** Bytes from the end of the entries to the planes: the panel of sweep_lines, or where each column of the weight stands. */
+// @ts-ignore: decorator
+@inline
+function between(c: i32, taps: i32): f64 {
+  return taps == 1 ? panel_bytes(c) : <f64>max(c, 1) * <f64>taps * 4;
 }
 
 /**
@@ -62,36 +70,68 @@ function convolve<V>(
   assert(strideH > 0 && strideW > 0 && dilationH > 0 && dilationW > 0 && padTop >= 0 && padLeft >= 0);
   assert(((x | rowPtr | col | scale | bias | limits | y | scratch) & 3) == 0 && (values & (sizeof<V>() - 1)) == 0);
   if (o == 0 || outH * outW == 0) return;
-  if (is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW)) {
-    w = outW = h * w;
-    h = outH = 1;
-  }
   const rows = plane_side(kh, strideH, dilationH, outH);
   const pitch = plane_pitch(kw, strideW, dilationW, outW, w, padLeft);
   const phasesH = phases(kh, strideH, dilationH);
   const phasesW = phases(kw, strideW, dilationW);
-  const first = load<u32>(rowPtr);
-  const entries = load<u32>(rowPtr + (<usize>o << 2)) - first;
   const taps = kh * kw;
-  const offsets = scratch + strip_bytes(o);
-  const ofTaps = offsets + (<usize>entries << 2);
-  const planes = ofTaps + (<usize>(max(c, 1) * taps) << 2);
-  // Where each column of the weight stands in the planes, then each entry.
-  list_taps(kh, kw, strideH, strideW, dilationH, dilationW, rows, pitch, ofTaps);
-  const channel = <u32>(phasesH * phasesW * rows * pitch) << 2;
-  for (let i = taps; i < c * taps; i++) {
-    store<u32>(ofTaps + (<usize>i << 2), load<u32>(ofTaps + (<usize>(i - taps) << 2)) + channel);
+  const first = load<u32>(rowPtr);
+  const count = <i32>(load<u32>(rowPtr + (<usize>o << 2)) - first);
+  const list = scratch + strip_bytes(o);
+  const entries = list - (<usize>first << 3);
+  const behind = list + (<usize>count << 3);
+  const planes = behind + <usize>between(c, taps);
+  const inPlace = is_pointwise(h, w, kh, kw, strideH, strideW, padTop, padLeft, outH, outW);
+  if (taps == 1) {
+    // One line: planes have no zeros between their rows then.
+    outW *= outH;
+    outH = 1;
   }
-  for (let e: usize = 0, from = col + (<usize>first << 2); e < <usize>entries << 2; e += 4) {
-    const at = load<u32>(from + e);
-    assert(at < <u32>(c * taps));
-    store<u32>(offsets + e, load<u32>(ofTaps + (<usize>at << 2)));
-  }
+  const lines = taps == 1 && outW >= width;
+  col += <usize>first << 2;
   values += <usize>first * sizeof<V>();
+  if (lines) {
+    list_channels<V>(c, count, col, values, list);
+  } else {
+    list_taps(kh, kw, strideH, strideW, dilationH, dilationW, rows, pitch, behind);
+    const channel = <u32>(phasesH * phasesW * rows * pitch) << 2;
+    for (let i = taps; i < c * taps; i++) {
+      store<u32>(behind + (<usize>i << 2), load<u32>(behind + (<usize>(i - taps) << 2)) + channel);
+    }
+    for (let e: usize = 0; e < <usize>count; e++) {
+      const at = load<u32>(col + (e << 2));
+      assert(at < <u32>(c * taps));
+      store_entry(list + (e << 3), load<u32>(behind + (<usize>at << 2)), value<V>(values + e * sizeof<V>()));
+    }
+  }
   for (; batch > 0; batch--) {
-    lay_out(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, x, planes);
-    sweep<V>(o, outH, outW, pitch, rowPtr, offsets, values, scale, bias, limits, planes, y, scratch);
+    if (!lines || !inPlace) {
+      lay_out(c, h, w, strideH, strideW, padTop, padLeft, phasesH, phasesW, rows, pitch, x, planes);
+    }
+    if (lines) sweep_lines(c, outW, o, rowPtr, entries, scale, bias, limits, inPlace ? x : planes, y, behind);
+    else sweep(o, outH, outW, taps == 1 ? outW : pitch, rowPtr, entries, scale, bias, limits, planes, y, scratch);
     x += <usize>xImage << 2;
     y += <usize>yImage << 2;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function value<V>(p: usize): f32 {
+  return isFloat<V>() ? load<f32>(p) : <f32>load<i8>(p);
+}
+
+/** Entries of sweep_lines. */
+function list_channels<V>(c: i32, count: i32, col: usize, values: usize, to: usize): void {
+  for (; count >= 4; count -= 4, col += 16, values += 4 * sizeof<V>(), to += 32) {
+    assert(i32x4.all_true(i32x4.lt_u(v128.load(col), i32x4.splat(c))));
+    const offset = i32x4.mul(v128.load(col), i32x4.splat(4 * width));
+    const weight = four<V>(values);
+    v128.store(to, i32x4.shuffle(offset, weight, 0, 4, 1, 5));
+    v128.store(to, i32x4.shuffle(offset, weight, 2, 6, 3, 7), 16);
+  }
+  for (; count > 0; count--, col += 4, values += sizeof<V>(), to += 8) {
+    assert(load<u32>(col) < <u32>c);
+    store_entry(to, load<u32>(col) * <u32>(4 * width), value<V>(values));
   }
 }

@@ -9,7 +9,7 @@ import { load_head, madd, sum_lanes } from "../simd";
 import { clip_f32 } from "./clip";
 import { end_inside, first_inside } from "./window";
 import { lay_out, list_taps, phases, plane_pitch, plane_side, planes_bytes } from "./planes";
-import { strip_bytes, sweep } from "./strip";
+import { store_entry, strip_bytes, sweep } from "./strip";
 
 /** Which columns lie in the padding: the left one of the first output, the right one of the last. */
 const LEFT: i32 = 1;
@@ -35,11 +35,11 @@ export function depthwise_scratch_bytes(
   return <f64>head(kh * kw) + planes_bytes(1, channel);
 }
 
-/** The list of taps, its two ends, and a strip; a multiple of 16. */
+/** The ends of the list of entries, the offsets of the taps, the entries and a strip; a multiple of 16. */
 // @ts-ignore: decorator
 @inline
 function head(taps: i32): usize {
-  return (((<usize>taps << 2) + 8 + strip_bytes(1)) + 15) & ~15;
+  return ((<usize>taps * 12 + 8 + strip_bytes(1)) + 15) & ~15;
 }
 
 /**
@@ -66,7 +66,8 @@ export function depthwise_f32(
   const phasesH = phases(kh, strideH, dilationH);
   const phasesW = phases(kw, strideW, dilationW);
   const offsets = scratch + 8;
-  const room = offsets + (<usize>taps << 2);
+  const entries = offsets + (<usize>taps << 2);
+  const room = entries + (<usize>taps << 3);
   const plane = scratch + head(taps);
   store<u32>(scratch, 0);
   store<u32>(scratch, taps, 4);
@@ -77,7 +78,10 @@ export function depthwise_f32(
     for (let j: usize = 0; j < <usize>m; j++, y += <usize>p << 2) {
       const b = bias ? bias + ((channel + j) << 2) : 0;
       const v = weight + ((channel + j) * <usize>taps << 2);
-      sweep<f32>(1, outH, outW, pitch, scratch, offsets, v, 0, b, limits, plane, y, room);
+      for (let t: usize = 0; t < <usize>taps; t++) {
+        store_entry(entries + (t << 3), load<u32>(offsets + (t << 2)), load<f32>(v + (t << 2)));
+      }
+      sweep(1, outH, outW, pitch, scratch, entries, 0, b, limits, plane, y, room);
     }
   }
 }

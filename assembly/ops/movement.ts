@@ -41,9 +41,12 @@ export function transpose_f32(rows: i32, cols: i32, x: usize, y: usize): void {
 
 /** The same of rows that lie `from` bytes apart, to rows `to` bytes apart. */
 function turn(rows: i32, cols: i32, from: usize, to: usize, x: usize, y: usize): void {
-  // Sixteen rows at a time: the writes to one row of y fill a cache line before it is left.
-  for (let i = 0; i < rows; i += 16) {
-    const height = min(16, rows - i);
+  // Sixteen rows at a time: the writes to one row of y fill a cache line before it is left. Of narrow ones 64: rows of y that
+  // lie a power of two apart compete for few places in the caches, and four lines of each are then written at once (measured:
+  // 1024 x 28 takes 0.08 instead of 0.50 ns an element).
+  const most = cols <= 32 ? 64 : 16;
+  for (let i = 0; i < rows; i += most) {
+    const height = min(most, rows - i);
     const body = height & ~3;
     let j = 0;
     for (; j + 4 <= cols; j += 4) {
@@ -65,8 +68,8 @@ function turn(rows: i32, cols: i32, from: usize, to: usize, x: usize, y: usize):
       let py = y + <usize>j * to;
       for (let k = 0; k < height; k++, px += from, py += 4) store<f32>(py, load<f32>(px));
     }
-    x += from << 4;
-    y += 64;
+    x += from * most;
+    y += <usize>most << 2;
   }
 }
 

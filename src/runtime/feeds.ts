@@ -1,4 +1,4 @@
-import { createArray, dtypes, holds, type TypedArray } from "../dtype.js";
+import { createArray, type DType, dtypes, holds, type TypedArray } from "../dtype.js";
 import { expected, ShapeError } from "../errors.js";
 import type { ValueInfo } from "../graph/graph.js";
 import type { Info } from "../ops/op.js";
@@ -7,9 +7,27 @@ import { checkTensor, nameOf, sameShape, showShape, sizeOf, type Tensor } from "
 /** Inputs by name: tensors, or bare arrays where at most one dimension is open. */
 export type Feeds = Readonly<Record<string, Tensor | TypedArray>>;
 
-/** The values of a feed. */
-export function valuesOf(feed: Tensor | TypedArray): TypedArray {
-  return ArrayBuffer.isView(feed) ? feed : feed.data;
+/** Where a run writes outputs, by name: tensors, or bare arrays of as many elements. */
+export type Outputs = Readonly<Record<string, Tensor | TypedArray>>;
+
+/** The values of a tensor or of a bare array. */
+export function valuesOf(given: Tensor | TypedArray): TypedArray {
+  return ArrayBuffer.isView(given) ? given : given.data;
+}
+
+/** Checks that what a caller gives is a record whose names are all declared. @throws TypeError */
+export function checkNames(
+  kind: "inputs" | "outputs",
+  declared: readonly ValueInfo[],
+  given: Readonly<Record<string, unknown>>,
+): void {
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(expected("run", `${kind} by name`, nameOf(given)));
+  for (const name of Object.keys(given)) {
+    if (!declared.some((value) => value.name === name)) {
+      throw new TypeError(expected("run", `${kind} among ${declared.map((value) => value.name).join(", ")}`, name));
+    }
+  }
 }
 
 /** Whether a feed can go into a slot as it is: the fast path of every run but the first. */
@@ -32,28 +50,31 @@ export function checkShape(where: string, shape: readonly number[]): void {
   }
 }
 
+/** Shape of a tensor that a caller gives, or none of a bare array; both hold `dtype`. @throws as shapeOfFeed */
+function shapeOfGiven(where: string, dtype: DType, given: Tensor | TypedArray): readonly number[] | undefined {
+  const array = nameOf(createArray(dtype, 0));
+  if (given === null) throw new TypeError(expected(where, `a tensor or a ${array}`, "null"));
+  const data: unknown = typeof given === "object" && "data" in given ? given.data : given;
+  if (!holds(dtype, data)) throw new ShapeError(expected(where, `${dtype} values in a ${array}`, nameOf(data)));
+  if (ArrayBuffer.isView(given)) return undefined;
+  if (!dtypes.includes(given.dtype)) {
+    throw new TypeError(expected(`${where} dtype`, `one of ${dtypes.join(", ")}`, `${given.dtype}`));
+  }
+  checkShape(where, given.shape);
+  checkTensor(where, given);
+  if (given.dtype !== dtype) throw new ShapeError(expected(where, dtype, given.dtype));
+  return given.shape;
+}
+
 /**
  * Shape of a feed; a bare array may leave one open dimension to be found.
  * @throws ShapeError; TypeError where it is null, or a tensor whose shape or dtype is none
  */
 export function shapeOfFeed(declared: ValueInfo, feed: Tensor | TypedArray): readonly number[] {
   const where = `input ${declared.name}`;
-  if (feed === null)
-    throw new TypeError(expected(where, `a tensor or a ${nameOf(createArray(declared.dtype, 0))}`, "null"));
-  const data: unknown = typeof feed === "object" && "data" in feed ? feed.data : feed;
-  if (!holds(declared.dtype, data)) {
-    throw new ShapeError(
-      expected(where, `${declared.dtype} values in a ${nameOf(createArray(declared.dtype, 0))}`, nameOf(data)),
-    );
-  }
-  if (!ArrayBuffer.isView(feed)) {
-    if (!dtypes.includes(feed.dtype)) {
-      throw new TypeError(expected(`${where} dtype`, `one of ${dtypes.join(", ")}`, `${feed.dtype}`));
-    }
-    checkShape(where, feed.shape);
-    checkTensor(where, feed);
-    return feed.shape;
-  }
+  const shape = shapeOfGiven(where, declared.dtype, feed);
+  if (shape) return shape;
+  const data = valuesOf(feed);
   if (!declared.shape) throw new ShapeError(expected(where, "a tensor, with its shape", nameOf(data)));
   const open = declared.shape.filter((dim) => typeof dim !== "number").length;
   const rest = sizeOf(declared.shape.filter((dim): dim is number => typeof dim === "number"));
@@ -62,4 +83,28 @@ export function shapeOfFeed(declared: ValueInfo, feed: Tensor | TypedArray): rea
     throw new ShapeError(expected(where, `values for ${showShape(declared.shape)}`, `${data.length} of them`));
   }
   return declared.shape.map((dim) => (typeof dim === "number" ? dim : size));
+}
+
+/**
+ * Where a caller wants the elements of an output, outside the model's own `memory`; undefined where it is not said.
+ * @throws ShapeError; TypeError where it is null, or a tensor whose shape or dtype is none, or lies in `memory`
+ */
+export function targetOf(
+  name: string,
+  { dtype, shape }: Info,
+  outputs: Outputs,
+  memory: ArrayBufferLike,
+): TypedArray | undefined {
+  // What every object inherits is not given.
+  const given = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
+  if (given === undefined) return undefined;
+  const where = `output ${name}`;
+  const found = shapeOfGiven(where, dtype, given);
+  if (found && !sameShape(found, shape)) throw new ShapeError(expected(where, showShape(shape), showShape(found)));
+  const data = valuesOf(given);
+  if (data.length !== sizeOf(shape)) {
+    throw new ShapeError(expected(where, `values for ${showShape(shape)}`, `${data.length} of them`));
+  }
+  if (data.buffer === memory) throw new TypeError(expected(where, "memory of the caller", "the model's own"));
+  return data;
 }

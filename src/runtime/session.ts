@@ -1,4 +1,4 @@
-import type { TypedArray } from "../dtype.js";
+import { createArray, type TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
@@ -8,8 +8,17 @@ import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
 import { modernize } from "../passes/modernize.js";
-import { nameOf, sameShape, type Tensor } from "../tensor.js";
-import { checkShape, type Feeds, fitsSlot, shapeOfFeed, valuesOf } from "./feeds.js";
+import { sameShape, type Tensor } from "../tensor.js";
+import {
+  checkNames,
+  checkShape,
+  type Feeds,
+  fitsSlot,
+  type Outputs,
+  shapeOfFeed,
+  targetOf,
+  valuesOf,
+} from "./feeds.js";
 import { fuse } from "./fuse.js";
 import { bindPlan, enterPlan, type LoweredGraph, lowerGraph, type Plan, runPlan } from "./plan.js";
 import { convertIn, convertOut, elementsAt, knownOf } from "./transfer.js";
@@ -40,6 +49,8 @@ export class Model {
   /** Where the activation block begins: every plan uses the same block. */
   readonly #base: number;
   #current: Plan | undefined;
+  /** The current plan while its constants are in their places. */
+  #entered: Plan | undefined;
 
   /** @throws OutOfMemoryError, UnsupportedError, FormatError */
   constructor(graph: Graph, module: WebAssembly.Module, options: SessionOptions = {}) {
@@ -59,20 +70,22 @@ export class Model {
 
   /**
    * Runs the network. Each input is a tensor, or a bare array of its elements where at most one dimension is open; an input left
-   * out keeps what was written until the shapes change. Outputs are fresh copies, float32 unless the network says otherwise.
-   * @throws TypeError for an unknown input or one that is no tensor, ShapeError for a dtype or shape that does not fit, OutOfMemoryError
+   * out keeps what was written until the shapes change. Outputs are float32 unless the network says otherwise: written into what
+   * `outputs` has under their names and returned in it, so that a run allocates next to nothing, or else fresh copies. `outputs` are
+   * checked before anything is written, may lie where feeds lie, but not over one another.
+   * @throws TypeError for an unknown name or what is no tensor, ShapeError for a dtype or shape that does not fit, OutOfMemoryError
    */
-  run<T extends TypedArray = Float32Array>(feeds: Feeds = {}): Record<string, Tensor & { readonly data: T }> {
+  run<T extends TypedArray = Float32Array>(
+    feeds: Feeds = {},
+    outputs: Outputs = {},
+  ): Record<string, Tensor & { readonly data: T }> {
     const engine = this.#live();
-    if (typeof feeds !== "object" || feeds === null) {
-      throw new TypeError(expected("run", "inputs by name", nameOf(feeds)));
-    }
-    for (const name of Object.keys(feeds)) {
-      if (!this.inputs.some((input) => input.name === name)) {
-        throw new TypeError(expected("run", `inputs among ${this.inputs.map((input) => input.name).join(", ")}`, name));
-      }
-    }
+    checkNames("inputs", this.inputs, feeds);
+    checkNames("outputs", this.outputs, outputs);
     const plan = this.#planFor(feeds);
+    const { buffer } = engine.kernels.memory;
+    const given = this.outputs.map(({ name }) => targetOf(name, plan.slots.get(name)!, outputs, buffer));
+    this.#enter(plan);
     for (const { name } of this.inputs) {
       const feed = feeds[name];
       if (feed === undefined) continue;
@@ -81,9 +94,11 @@ export class Model {
     }
     runPlan(plan);
     const results: Record<string, Tensor & { readonly data: T }> = {};
-    for (const { name, dtype } of this.outputs) {
+    for (const [i, { name, dtype }] of this.outputs.entries()) {
       const slot = plan.slots.get(name)!;
-      const data = convertOut(dtype, elementsAt(engine, slot)) as T;
+      const stored = elementsAt(engine, slot);
+      const data = (given[i] ?? createArray(dtype, stored.length)) as T;
+      convertOut(dtype, stored, data);
       results[name] = { dtype, shape: [...slot.shape], data };
     }
     return results;
@@ -114,8 +129,9 @@ export class Model {
       const shape = input === declared ? [...fixed] : (input.shape?.map(sizeAt) ?? known ?? []);
       infos.set(input.name, { dtype: input.dtype, shape });
     }
-    const slot = this.#planAt(infos, {}).slots.get(name)!;
-    return elementsAt(engine, slot) as T;
+    const plan = this.#planAt(infos, {});
+    this.#enter(plan);
+    return elementsAt(engine, plan.slots.get(name)!) as T;
   }
 
   /** Bytes of the session's memory: weights, activations and scratch. */
@@ -127,6 +143,7 @@ export class Model {
   dispose(): void {
     this.#engine = undefined;
     this.#current = undefined;
+    this.#entered = undefined;
     this.#plans.length = 0;
     this.#lowered = undefined;
   }
@@ -166,17 +183,15 @@ export class Model {
         [...given].map(([name, info]) => [name, this.#pinned.has(name) ? this.#pin(name, info, feeds) : info]),
       );
       const known = this.#plans.find((entry) => [...infos].every(([name, info]) => same(info, entry.infos.get(name)!)));
-      if (known) {
-        if (known.plan !== this.#current) enterPlan(engine, known.plan);
-        return (this.#current = known.plan);
-      }
+      if (known) return known.plan;
       engine.arena.release(this.#base);
+      // Binding computes in memory that other plans use as well.
+      this.#entered = undefined;
       try {
         const plan = bindPlan(engine, this.#graph, this.#lowered!, infos);
         if (this.#plans.length === mostPlans) this.#plans.shift();
         this.#plans.push({ infos, plan });
-        enterPlan(engine, plan);
-        return (this.#current = plan);
+        return plan;
       } catch (error) {
         if (!(error instanceof DependsOnValue)) throw error;
         const more = error.roots.filter((name) => !this.#pinned.has(name));
@@ -184,6 +199,11 @@ export class Model {
         for (const name of more) this.#pinned.add(name);
       }
     }
+  }
+
+  #enter(plan: Plan): void {
+    if (plan !== this.#entered) enterPlan(this.#live(), plan);
+    this.#current = this.#entered = plan;
   }
 
   /** What is known of an input that shapes depend on: its elements too. */

@@ -15,14 +15,11 @@ export function convertIn(dtype: DType, data: TypedArray, to: TypedArray): void 
   else (to as Int32Array).set(data as Int32Array);
 }
 
-/** A fresh array of what a caller gets: the elements of `dtype`, of what stands in memory. */
-export function convertOut(dtype: DType, stored: TypedArray): TypedArray {
-  if (inMemory(dtype) === dtype) return stored.slice() as TypedArray;
-  const data = createArray(dtype, stored.length);
+/** What stands in memory, as elements of `dtype` into an array that a caller gets. */
+export function convertOut(dtype: DType, stored: TypedArray, to: TypedArray): void {
   const narrow = dtype === "float16" ? floatToHalf : dtype === "bfloat16" ? floatToBfloat : undefined;
-  if (narrow) for (let i = 0; i < data.length; i++) data[i] = narrow(stored[i] as number);
-  else (data as Float64Array).set(stored as Float32Array);
-  return data;
+  if (narrow) for (let i = 0; i < to.length; i++) to[i] = narrow(stored[i] as number);
+  else (to as Float32Array).set(stored as Float32Array);
 }
 
 /** The elements of `dtype` as they would stand in memory. */
