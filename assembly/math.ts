@@ -1,242 +1,308 @@
 /**
- * Elementary functions of four floats, the same bits on every host and in both builds: only additions, products and
- * roundings that IEEE 754 fixes, none of them fused.
+ * Elementary functions of four floats, the same bits on every host and in both builds: only sums, products, quotients
+ * and roundings that IEEE 754 fixes, none of them fused.
+ *
+ * Worst errors are measured over all 2^32 floats by scripts/sweep-math.mjs. P, Q, ... are polynomials with the least maximum
+ * of the error that counts, found by iterated weighted least squares (C. L. Lawson, 1961), their coefficients rounded one
+ * after another.
+ *
+ * Constants are read from memory: V8 makes a v128.const anew in every turn of a loop, by three instructions, and reads and
+ * spreads a float by one (measured: tanh 1.25 against 0.95 ns). pmin and pmax keep the NaN of their first operand, in one
+ * instruction where min and max take eight.
  */
 
-/**
- * e^x, within 1 ulp of the true value for every float (0.991 measured over all of them; 0.751 where the result is
- * denormal).
- * NaN stays NaN, +Inf gives +Inf, -Inf gives 0; results below 2^-150 are 0, above the largest float +Inf.
- * e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts, and e^r = 1 + r + r^2 P(r).
- * Reduction and P: S. L. Moshier, Cephes Mathematical Library, expf.c, 1989. The scale is applied in two steps, so that
- * denormal results are rounded once, at the end.
- */
+/** The float of `table` at i, in every lane. */
 // @ts-ignore: decorator
 @inline
-export function exp_f32x4(x: v128): v128 {
-  // Past these bounds the result is 0 or infinite, and n stays where both scales are normal. min and max keep NaN.
-  const bounded = f32x4.max(f32x4.min(x, f32x4.splat(89)), f32x4.splat(-104));
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504088896341)));
-  let r = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
-  return power(exp_rest(r), n);
-}
-
-/** e^r for |r| <= ln 2 / 2. */
-// @ts-ignore: decorator
-@inline
-function exp_rest(r: v128): v128 {
-  let p = f32x4.splat(1.9875691500e-4);
-  p = step(p, r, 1.3981999507e-3);
-  p = step(p, r, 8.3334519073e-3);
-  p = step(p, r, 4.1665795894e-2);
-  p = step(p, r, 1.6666665459e-1);
-  p = step(p, r, 5.0000001201e-1);
-  return f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
-}
-
-/** v 2^n for whole n within -252..254, in two steps: a denormal result is rounded once, by the second. */
-// @ts-ignore: decorator
-@inline
-function power(v: v128, n: v128): v128 {
-  const exponent = i32x4.trunc_sat_f32x4_s(n);
-  const half = i32x4.shr_s(exponent, 1);
-  const bias = i32x4.splat(127);
-  const low = i32x4.shl(i32x4.add(half, bias), 23);
-  const high = i32x4.shl(i32x4.add(i32x4.sub(exponent, half), bias), 23);
-  return f32x4.mul(f32x4.mul(v, low), high);
+function at(table: usize, i: i32): v128 {
+  return v128.load32_splat(table + (<usize>i << 2));
 }
 
 /** p x + c: one step of Horner's scheme. */
 // @ts-ignore: decorator
 @inline
-function step(p: v128, x: v128, c: f32): v128 {
-  return f32x4.add(f32x4.mul(p, x), f32x4.splat(c));
+function step(p: v128, x: v128, c: v128): v128 {
+  return f32x4.add(f32x4.mul(p, x), c);
 }
 
-/** a where x >= 0, -0 too, else b: NaN gives b. */
-// @ts-ignore: decorator
-@inline
-function by_sign(x: v128, a: v128, b: v128): v128 {
-  return v128.bitselect(a, b, f32x4.ge(x, f32x4.splat(0)));
-}
+/** 1, whose bits are the exponent's bias too; -0, which is the sign. */
+const one: usize = memory.data<f32>([1]);
+const minus_zero: usize = memory.data<f32>([-0.0]);
 
 /**
- * tanh x, within 2 ulp; odd, denormals as they are. x + x^3 P(x^2) up to 5/8, from there 1 - 2 / (e^(2 |x|) + 1).
- * P: least maximum of the relative error, by iterated weighted least squares (C. L. Lawson, 1961).
+ * 1.5 2^23: a sum with it is rounded to a whole number n, which stands in the sum's low bits. With 127 + k added to it,
+ * shifting them into the exponent leaves 2^(n + k).
  */
 // @ts-ignore: decorator
 @inline
-export function tanh_f32x4(x: v128): v128 {
-  const a = f32x4.abs(x);
-  const one = f32x4.splat(1);
-  const e = exp_f32x4(f32x4.add(a, a));
-  const large = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(e, one)));
-  const square = f32x4.mul(a, a);
-  let p = f32x4.splat(-5.717036314308643e-3);
-  p = step(p, square, 2.0650578662753105e-2);
-  p = step(p, square, -5.374349653720856e-2);
-  p = step(p, square, 1.3331490755081177e-1);
-  p = step(p, square, -3.333328366279602e-1);
-  const small = f32x4.add(f32x4.mul(f32x4.mul(p, square), a), a);
-  return signed(v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.625))), x);
-}
+const whole: f32 = 12582912;
 
 /** v >= 0 with the sign of x. */
 // @ts-ignore: decorator
 @inline
 function signed(v: v128, x: v128): v128 {
-  return v128.or(v, v128.and(x, i32x4.splat(i32.MIN_VALUE)));
+  return v128.or(v, v128.and(x, at(minus_zero, 0)));
+}
+
+/** P of e^r = 1 + r + r^2 P(r), |r| <= ln 2 / 2, from the highest power down. */
+const exp_p: usize = memory.data<f32>([
+  0.0013870731927454472, 0.008366277441382408, 0.04166743531823158, 0.1666654646396637, 0.4999999701976776,
+]);
+
+/** r^2 P(r). */
+// @ts-ignore: decorator
+@inline
+function exp_rest(r: v128): v128 {
+  const square = f32x4.mul(r, r);
+  const high = step(at(exp_p, 0), square, step(at(exp_p, 1), r, at(exp_p, 2)));
+  return f32x4.mul(step(high, square, step(at(exp_p, 3), r, at(exp_p, 4))), square);
 }
 
 /**
- * erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, within 2 ulp; odd. x + x P(x^2) up to 0.92, from there
- * 1 - e^(t Q(t)) with t = min(|x|, 4), where t Q(t) = ln(1 - erf t). P, Q: as for tanh.
+ * 1 / ln 2; ln 2 in two parts, the first so short that n times it is exact: S. L. Moshier, Cephes Mathematical Library,
+ * expf.c, 1989.
+ */
+const ln2: usize = memory.data<f32>([1.44269504088896341, 0.693359375, -2.12194440e-4]);
+
+/** Past the first two e^x is infinite or 0. */
+const exp_c: usize = memory.data<f32>([89, -104, whole]);
+
+/**
+ * e^x, within 1 ulp of the true value for every float.
+ * NaN stays NaN, +Inf gives +Inf, -Inf gives 0; results below 2^-150 are 0, above the largest float +Inf.
+ * e^x = 2^n e^r with n = round(x / ln 2). The scale is applied in two steps, so that denormal results are rounded once, at
+ * the end.
  */
 // @ts-ignore: decorator
 @inline
-export function erf_f32x4(x: v128): v128 {
-  const a = f32x4.abs(x);
-  const t = f32x4.min(a, f32x4.splat(4));
-  let q = f32x4.splat(2.1353222837205976e-4);
-  q = step(q, t, -3.211312461644411e-3);
-  q = step(q, t, 2.287859469652176e-2);
-  q = step(q, t, -1.0524463653564453e-1);
-  q = step(q, t, -6.357309222221375e-1);
-  q = step(q, t, -1.1285107135772705);
-  const large = f32x4.sub(f32x4.splat(1), exp_f32x4(f32x4.mul(q, t)));
-  const square = f32x4.mul(a, a);
-  let p = f32x4.splat(-5.976893589831889e-4);
-  p = step(p, square, 4.99098002910614e-3);
-  p = step(p, square, -2.676556631922722e-2);
-  p = step(p, square, 1.1281802505254745e-1);
-  p = step(p, square, -3.7612494826316833e-1);
-  p = step(p, square, 1.2837915122509003e-1);
-  const small = f32x4.add(f32x4.mul(p, a), a);
-  return signed(v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.92))), x);
+export function exp_f32x4(x: v128): v128 {
+  const bounded = f32x4.pmax(f32x4.pmin(x, at(exp_c, 0)), at(exp_c, 1));
+  const rounded = step(bounded, at(ln2, 0), at(exp_c, 2));
+  const n = f32x4.sub(rounded, at(exp_c, 2));
+  const high = f32x4.sub(bounded, f32x4.mul(n, at(ln2, 1)));
+  const low = f32x4.mul(n, at(ln2, 2));
+  // high is exact, and so comes last.
+  const rest = f32x4.add(f32x4.sub(exp_rest(f32x4.sub(high, low)), low), high);
+  const bias = at(one, 0);
+  const exponent = i32x4.sub(rounded, at(exp_c, 2));
+  const half = i32x4.shr_s(exponent, 1);
+  const first = i32x4.add(i32x4.shl(half, 23), bias);
+  const second = i32x4.add(i32x4.shl(i32x4.sub(exponent, half), 23), bias);
+  return f32x4.mul(f32x4.mul(f32x4.add(rest, bias), first), second);
 }
 
-const log2e: f64 = 1.4426950408889634;
-const ln2: f64 = 0.6931471805599453;
-
-/** Lanes of a as f64: 0 and 1, or 2 and 3. */
-// @ts-ignore: decorator
-@inline
-function lower(a: v128): v128 {
-  return f64x2.promote_low_f32x4(a);
-}
-// @ts-ignore: decorator
-@inline
-function upper(a: v128): v128 {
-  return f64x2.promote_low_f32x4(i64x2.shuffle(a, a, 1, 1));
-}
-
-/** Two vectors of two f64 as one of four f32. */
-// @ts-ignore: decorator
-@inline
-function joined(a: v128, b: v128): v128 {
-  return i64x2.shuffle(f32x4.demote_f64x2_zero(a), f32x4.demote_f64x2_zero(b), 0, 2);
-}
-
-/** Whole powers of two in e^w. */
-// @ts-ignore: decorator
-@inline
-function powers(w: v128): v128 {
-  return f64x2.nearest(f64x2.mul(w, f64x2.splat(log2e)));
-}
-
-/** What e^w is besides them: w - n ln 2. */
-// @ts-ignore: decorator
-@inline
-function rest(w: v128, n: v128): v128 {
-  return f64x2.sub(w, f64x2.mul(n, f64x2.splat(ln2)));
-}
-
-/** v, but where x is below -limit, and the result below half the smallest denormal, -0, and NaN for -Inf as in the formula. */
-// @ts-ignore: decorator
-@inline
-function or_vanished(v: v128, x: v128, limit: f32): v128 {
-  return v128.bitselect(f32x4.mul(x, f32x4.splat(0)), v, f32x4.lt(x, f32x4.splat(-limit)));
-}
+/** Where 2^24 e^x is below 2^-126; rounding, with the exponent n + 24 to come. */
+const scaled_c: usize = memory.data<f32>([-104, whole + 127 + 24]);
 
 /**
- * x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, within 4 ulp for every float, the tail to -14.5 too; NaN for -Inf, as the formula.
- * Phi(-a) = e^(-a^2 / 2) R(a): the exponent in f64, since e^ turns its absolute error into a relative one;
- * R(a) = P((a - 3) / (a + 3)) / (a + 3); below 0.65, Phi(x) = 1/2 + x G(x^2). P, G: as for tanh.
+ * 2^24 e^x, x <= 0, within 1.1 ulp down to x = -104 and no less from there on: a normal number, so that what is made of it is
+ * rounded once even where it is denormal. NaN stays NaN.
  */
 // @ts-ignore: decorator
 @inline
-export function gelu_f32x4(x: v128): v128 {
-  const a = f32x4.min(f32x4.abs(x), f32x4.splat(14.5));
-  const a0 = lower(a), a1 = upper(a);
-  const w0 = f64x2.mul(f64x2.mul(a0, a0), f64x2.splat(-0.5));
-  const w1 = f64x2.mul(f64x2.mul(a1, a1), f64x2.splat(-0.5));
-  const n0 = powers(w0), n1 = powers(w1);
-  const n = joined(n0, n1);
-  const m = exp_rest(joined(rest(w0, n0), rest(w1, n1)));
-  const c = f32x4.splat(3);
-  const u = f32x4.div(f32x4.sub(a, c), f32x4.add(a, c));
-  let p = f32x4.splat(-1.5257965424098074e-4);
-  p = step(p, u, -9.120109025388956e-4);
-  p = step(p, u, 9.755848441272974e-4);
-  p = step(p, u, 6.93273451179266e-3);
-  p = step(p, u, -1.0452321730554104e-2);
-  p = step(p, u, -4.7258634120225906e-2);
-  p = step(p, u, 2.3001697659492493e-1);
-  p = step(p, u, -5.093321204185486e-1);
-  p = step(p, u, 7.290837168693542e-1);
-  const t0 = f64x2.div(f64x2.mul(lower(m), lower(p)), f64x2.add(a0, f64x2.splat(3)));
-  const t1 = f64x2.div(f64x2.mul(upper(m), upper(p)), f64x2.add(a1, f64x2.splat(3)));
-  const right = f32x4.mul(x, f32x4.sub(f32x4.splat(1), power(joined(t0, t1), n)));
-  const left = power(joined(f64x2.mul(lower(x), t0), f64x2.mul(upper(x), t1)), n);
-  const large = or_vanished(by_sign(x, right, left), x, 14.5);
-  const square = f32x4.mul(x, x);
-  let g = f32x4.splat(-1.083266455680132e-3);
-  g = step(g, square, 9.941200725734234e-3);
-  g = step(g, square, -6.648661941289902e-2);
-  g = step(g, square, 3.9894217252731323e-1);
-  const small = f32x4.mul(x, f32x4.add(f32x4.mul(g, x), f32x4.splat(0.5)));
-  return v128.bitselect(small, large, f32x4.lt(a, f32x4.splat(0.65)));
+export function scaled_exp_f32x4(x: v128): v128 {
+  const bounded = f32x4.pmax(x, at(scaled_c, 0));
+  const rounded = step(bounded, at(ln2, 0), at(scaled_c, 1));
+  const n = f32x4.sub(rounded, at(scaled_c, 1));
+  const r = f32x4.sub(f32x4.sub(bounded, f32x4.mul(n, at(ln2, 1))), f32x4.mul(n, at(ln2, 2)));
+  const scale = i32x4.shl(rounded, 23);
+  return step(f32x4.add(exp_rest(r), r), scale, scale);
 }
 
+/** T of tanh(r / 2) = r T(r^2), |r| <= ln 2 / 2; the bound of a; rounding, with the exponent 24 - n to come; 2^24, 2^25. */
+const sigmoid_c: usize = memory.data<f32>([
+  0.004075554199516773, -0.04166097193956375, 0.49999991059303284, 104, whole + 127 + 24, 16777216, 33554432,
+]);
+
 /**
- * 1 / (1 + e^-x), within 2 ulp. 0 for -Inf, 1 for +Inf. From e^-|x|, so that neither end overflows; quotients in f64, where
- * nothing else is rounded.
+ * 1 / (1 + e^-x), within 2 ulp. 0 for -Inf, 1 for +Inf.
+ * Let a = |x|, n = round(a / ln 2), s = 2^-n, b = tanh((a - n ln 2) / 2). Then e^-a = s (1 - b) / (1 + b), and sigmoid(-a) =
+ * f - f 2 b / (1 + s + b (1 - s)) with f = s / (1 + s): the errors of all but f count by half at most. Everything is taken times
+ * 2^24, where s is normal.
  */
 // @ts-ignore: decorator
 @inline
 export function sigmoid_f32x4(x: v128): v128 {
-  const w = f32x4.max(f32x4.neg(f32x4.abs(x)), f32x4.splat(-104));
-  const w0 = lower(w), w1 = upper(w);
-  const n0 = powers(w0), n1 = powers(w1);
-  const e = power(exp_rest(joined(rest(w0, n0), rest(w1, n1))), joined(n0, n1));
-  const top = by_sign(x, f32x4.splat(1), e);
-  const one = f64x2.splat(1);
-  const low = f64x2.div(lower(top), f64x2.add(one, lower(e)));
-  return joined(low, f64x2.div(upper(top), f64x2.add(one, upper(e))));
+  const a = f32x4.pmin(f32x4.abs(x), at(sigmoid_c, 3));
+  const rounded = f32x4.sub(at(sigmoid_c, 4), f32x4.mul(a, at(ln2, 0)));
+  const n = f32x4.sub(at(sigmoid_c, 4), rounded);
+  const r = f32x4.sub(f32x4.sub(a, f32x4.mul(n, at(ln2, 1))), f32x4.mul(n, at(ln2, 2)));
+  const square = f32x4.mul(r, r);
+  const b = f32x4.mul(step(step(at(sigmoid_c, 0), square, at(sigmoid_c, 1)), square, at(sigmoid_c, 2)), r);
+  const s = i32x4.shl(rounded, 23);
+  const more = f32x4.add(at(sigmoid_c, 5), s), less = f32x4.sub(at(sigmoid_c, 5), s);
+  const f = f32x4.div(s, more);
+  const part = f32x4.div(f32x4.mul(b, at(sigmoid_c, 6)), step(b, less, more));
+  const left = f32x4.sub(f, f32x4.mul(f, part));
+  // 1 - left where x has no sign, |0 - left| where it has.
+  return f32x4.abs(f32x4.sub(v128.andnot(at(one, 0), i32x4.shr_s(x, 31)), left));
+}
+
+/** P of tanh z = z + z^3 P(z^2), |z| <= ln 2 / 4; the bound of a; 2 / ln 2, ln 2 / 2; rounding, with the exponent -n to come; 2. */
+const tanh_c: usize = memory.data<f32>([
+  -0.05271592363715172, 0.1333114355802536, -0.33333322405815125, 9.1, 2.8853900817779268, 0.34657359, whole + 127, 2,
+]);
+
+/**
+ * tanh x, within 2 ulp; odd, denormals as they are.
+ * Let a = |x|, n = round(2 a / ln 2), s = 2^-n, b = tanh(a - n ln 2 / 2), d = 1 - s. Then tanh a = (d + b (1 + s)) / (1 + s + b d),
+ * taken as d^2 + s (s d + b (d^2 + d + 2)) / (1 + s + b d): b itself where n = 0, and elsewhere d^2 is exact or nearly so, and the
+ * errors of the rest count by half at most.
+ */
+// @ts-ignore: decorator
+@inline
+export function tanh_f32x4(x: v128): v128 {
+  const a = f32x4.pmin(f32x4.abs(x), at(tanh_c, 3));
+  const rounded = f32x4.sub(at(tanh_c, 6), f32x4.mul(a, at(tanh_c, 4)));
+  const n = f32x4.sub(at(tanh_c, 6), rounded);
+  const z = f32x4.sub(a, f32x4.mul(n, at(tanh_c, 5)));
+  const square = f32x4.mul(z, z);
+  const p = step(step(at(tanh_c, 0), square, at(tanh_c, 1)), square, at(tanh_c, 2));
+  const b = step(p, f32x4.mul(square, z), z);
+  const s = i32x4.shl(rounded, 23);
+  const d = f32x4.sub(at(one, 0), s);
+  const most = f32x4.mul(d, d);
+  const factor = f32x4.add(f32x4.add(most, d), at(tanh_c, 7));
+  const numerator = f32x4.mul(s, step(b, factor, f32x4.mul(d, s)));
+  const divisor = step(b, d, f32x4.add(at(one, 0), s));
+  return signed(f32x4.add(most, f32x4.div(numerator, divisor)), x);
+}
+
+/** Q of ln(1 - erf a) = -(a + a Q(a)), a <= 4, from the highest power down; the bound of a; ln 2; rounding, as for tanh. */
+const erf_c: usize = memory.data<f32>([
+  -0.000009389244041813072, 0.00011886949505424127, -0.0006373828509822488, 0.0016756977420300245,
+  -0.0001695149694569409, -0.01914782077074051, 0.10277630388736725, 0.6366195678710938, 0.12837916612625122,
+  4, 0.6931471824645996, whole + 127,
+]);
+
+/**
+ * erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, within 2 ulp; odd. erf a = 1 - e^-(a + v), v = a Q(a), as 1 -
+ * 2^-n - 2^-n (e^r - 1), r = n ln 2 - a - v: for small a nothing cancels.
+ */
+// @ts-ignore: decorator
+@inline
+export function erf_f32x4(x: v128): v128 {
+  const a = f32x4.pmin(f32x4.abs(x), at(erf_c, 9));
+  const square = f32x4.mul(a, a);
+  let even = step(step(at(erf_c, 0), square, at(erf_c, 2)), square, at(erf_c, 4));
+  even = step(step(even, square, at(erf_c, 6)), square, at(erf_c, 8));
+  const odd = step(step(step(at(erf_c, 1), square, at(erf_c, 3)), square, at(erf_c, 5)), square, at(erf_c, 7));
+  const v = step(even, a, f32x4.mul(odd, square));
+  const rounded = f32x4.sub(at(erf_c, 11), f32x4.mul(f32x4.add(a, v), at(ln2, 0)));
+  const n = f32x4.sub(at(erf_c, 11), rounded);
+  const high = f32x4.sub(f32x4.mul(n, at(erf_c, 10)), a);
+  const rest = f32x4.add(f32x4.sub(exp_rest(f32x4.sub(high, v)), v), high);
+  const s = i32x4.shl(rounded, 23);
+  return signed(f32x4.sub(f32x4.sub(at(one, 0), s), f32x4.mul(s, rest)), x);
+}
+
+/**
+ * x where x > 0, else 0 with the sign of x: what x Phi(x) is but for its tail, a Phi(-a) with a = |x|. NaN for -Inf, where the
+ * formula is -Inf times 0. bounded: min(x, something).
+ */
+// @ts-ignore: decorator
+@inline
+function positive(x: v128, bounded: v128): v128 {
+  return f32x4.pmax(f32x4.mul(bounded, at(zero, 0)), x);
+}
+const zero: usize = memory.data<f32>([0]);
+
+/** M of e^(-r / 2) = 1 + r M(r), |r| <= 0.75, from the highest power down. */
+const gelu_m: usize = memory.data<f32>([
+  0.000021764602934126742, -0.00026223110035061836, 0.0026041402015835047, -0.020832713693380356, 0.1250000149011612,
+  -0.5000000596046448,
+]);
+
+/** Q, from the highest power down. */
+const gelu_q: usize = memory.data<f32>([
+  -0.33966249227523804, -0.211048886179924, 0.3345959186553955, 0.46300116181373596, 0.021632393822073936,
+  -0.5329476594924927, -0.5070244669914246, 0.5596970319747925, 2.1231320381164551, 0.4649570882320404,
+]);
+
+/** The bound of a; for u; 1 / (2 ln 2); 2 ln 2 in two parts; rounding, with the exponent 40 - n to come; 2^-40. */
+const gelu_c: usize = memory.data<f32>([
+  14.5, 2.25, 0.375, 0.72134752044448170, 1.38671875, -4.2438888e-4, whole + 127 + 40, 9.094947017729282e-13,
+]);
+
+/**
+ * x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, within 4 ulp for every float, the tail to -14.5 too; NaN for -Inf, as the formula.
+ * It is x where x > 0, else 0, less the tail a Phi(-a), a = |x|. With u = a / (a + 2.25), a Phi(-a) = u e^(-(a^2 + Q(u - 0.375)) / 2): a^2
+ * in two parts, the first exact, since e^ turns the exponent's absolute error into a relative one.
+ */
+// @ts-ignore: decorator
+@inline
+export function gelu_f32x4(x: v128): v128 {
+  const a = f32x4.pmin(f32x4.abs(x), at(gelu_c, 0));
+  const u = f32x4.div(a, f32x4.add(a, at(gelu_c, 1)));
+  const v = f32x4.sub(u, at(gelu_c, 2));
+  const square = f32x4.mul(v, v);
+  let odd = step(step(at(gelu_q, 0), square, at(gelu_q, 2)), square, at(gelu_q, 4));
+  odd = step(step(odd, square, at(gelu_q, 6)), square, at(gelu_q, 8));
+  let even = step(step(at(gelu_q, 1), square, at(gelu_q, 3)), square, at(gelu_q, 5));
+  even = step(step(even, square, at(gelu_q, 7)), square, at(gelu_q, 9));
+  // Twelve bits of a: their square has no more than a float holds.
+  const short = i32x4.shl(i32x4.shr_u(a, 12), 12);
+  const high = f32x4.mul(short, short);
+  const low = f32x4.add(f32x4.mul(f32x4.add(a, short), f32x4.sub(a, short)), step(odd, v, even));
+  const rounded = f32x4.sub(at(gelu_c, 6), f32x4.mul(f32x4.add(high, low), at(gelu_c, 3)));
+  const n = f32x4.sub(at(gelu_c, 6), rounded);
+  const r = f32x4.add(f32x4.sub(high, f32x4.mul(n, at(gelu_c, 4))), f32x4.sub(low, f32x4.mul(n, at(gelu_c, 5))));
+  const square_r = f32x4.mul(r, r);
+  let m = step(step(at(gelu_m, 0), r, at(gelu_m, 1)), square_r, step(at(gelu_m, 2), r, at(gelu_m, 3)));
+  m = f32x4.mul(step(m, square_r, step(at(gelu_m, 4), r, at(gelu_m, 5))), r);
+  // In this order: neither the least a nor the greatest makes the first product denormal.
+  const tail = f32x4.mul(f32x4.mul(step(u, m, u), i32x4.shl(rounded, 23)), at(gelu_c, 7));
+  return f32x4.sub(positive(x, f32x4.pmin(x, at(gelu_c, 0))), tail);
+}
+
+/** T of tanh(f ln 2 / 2) = f T(f^2), |f| <= 1/2; the bound of a; 2^40. */
+const gelu_tanh_c: usize = memory.data<f32>([
+  0.0006523574702441692, -0.01387419831007719, 0.34657353162765503, 11, 1099511627776,
+]);
+
+/** 2 sqrt(2 / pi) / ln 2, that times 0.044715; 1.5 2^52: rounding, with the exponent 40 - n to come. */
+const gate_c: usize = memory.data<f64>([
+  1.5957691216057308 * 1.4426950408889634, 0.044715 * 1.5957691216057308 * 1.4426950408889634, 6755399441055744 + 127 + 40,
+]);
+
+// @ts-ignore: decorator
+@inline
+function at_f64(table: usize, i: i32): v128 {
+  return v128.load64_splat(table + (<usize>i << 3));
+}
+
+/** 2 sqrt(2 / pi) (a + 0.044715 a^3) / ln 2. */
+// @ts-ignore: decorator
+@inline
+function gate(a: v128): v128 {
+  const cubic = f64x2.mul(f64x2.mul(a, a), at_f64(gate_c, 1));
+  return f64x2.mul(a, f64x2.add(cubic, at_f64(gate_c, 0)));
+}
+
+/** w less its whole part, which is in `rounded`, both of two f64. */
+// @ts-ignore: decorator
+@inline
+function fraction(w: v128, rounded: v128): v128 {
+  return f32x4.demote_f64x2_zero(f64x2.sub(w, f64x2.sub(at_f64(gate_c, 2), rounded)));
 }
 
 /**
  * x (1 + tanh v) / 2 = x / (1 + e^-2v) with v = sqrt(2 / pi) (x + 0.044715 x^3), within 4 ulp of that for every float; NaN
- * for -Inf, as the formula. The exponent in f64, as for gelu. D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+ * for -Inf, as the formula. Less the tail as gelu is: a e / (1 + e) with e = e^-2v(a) = s (1 - b) / (1 + b), s = 2^-n, b = tanh(f ln 2 /
+ * 2), n + f = 2 v(a) / ln 2 in f64. D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
  */
 // @ts-ignore: decorator
 @inline
 export function gelu_tanh_f32x4(x: v128): v128 {
-  const a = f32x4.min(f32x4.abs(x), f32x4.splat(11));
-  const w0 = gate(lower(a)), w1 = gate(upper(a));
-  const n0 = powers(w0), n1 = powers(w1);
-  const n = joined(n0, n1);
-  const m = exp_rest(joined(rest(w0, n0), rest(w1, n1)));
-  const divisor = f32x4.add(f32x4.splat(1), power(m, n));
-  const q = f32x4.div(by_sign(x, x, f32x4.mul(x, m)), divisor);
-  return or_vanished(by_sign(x, q, power(q, n)), x, 11);
-}
-
-/** -2 sqrt(2 / pi) (a + 0.044715 a^3). */
-// @ts-ignore: decorator
-@inline
-function gate(a: v128): v128 {
-  const cubic = f64x2.mul(f64x2.mul(a, a), f64x2.splat(0.044715 * -1.5957691216057308));
-  return f64x2.mul(a, f64x2.add(cubic, f64x2.splat(-1.5957691216057308)));
+  const a = f32x4.pmin(f32x4.abs(x), at(gelu_tanh_c, 3));
+  const w0 = gate(f64x2.promote_low_f32x4(a)), w1 = gate(f64x2.promote_low_f32x4(i64x2.shuffle(a, a, 1, 1)));
+  const rounded0 = f64x2.sub(at_f64(gate_c, 2), w0), rounded1 = f64x2.sub(at_f64(gate_c, 2), w1);
+  const f = i64x2.shuffle(fraction(w0, rounded0), fraction(w1, rounded1), 0, 2);
+  const s = i32x4.shl(i32x4.shuffle(rounded0, rounded1, 0, 2, 4, 6), 23);
+  const square = f32x4.mul(f, f);
+  const b = f32x4.mul(step(step(at(gelu_tanh_c, 0), square, at(gelu_tanh_c, 1)), square, at(gelu_tanh_c, 2)), f);
+  const e = f32x4.mul(s, f32x4.sub(at(one, 0), b));
+  const divisor = step(f32x4.add(at(one, 0), b), at(gelu_tanh_c, 4), e);
+  const tail = f32x4.div(f32x4.mul(e, a), divisor);
+  return f32x4.sub(positive(x, f32x4.pmin(x, at(gelu_tanh_c, 3))), tail);
 }

@@ -81,6 +81,29 @@ describe.each(builds())("$name", ({ kernels }) => {
     expect([...memory.read(Float32Array, y + 80, 15)].every(Number.isNaN)).toBe(true);
   });
 
+  test("softmax_f32 makes a row NaN wherever in it a NaN or +Inf stands, and 0 what is -Inf", () => {
+    for (const cols of [1, 3, 4, 5, 16, 19, 33]) {
+      for (const [value, among] of [
+        [NaN, NaN],
+        [Infinity, NaN],
+        [-Infinity, 0],
+      ]) {
+        const x = normals(cols * cols, cols);
+        for (let r = 0; r < cols; r++) x[r * cols + r] = value;
+        const memory = new Guarded(kernels);
+        const [px, y] = [memory.place(x), memory.room(4 * x.length)];
+        kernels.softmax_f32(cols, cols, px, y);
+        memory.check();
+        const got = memory.read(Float32Array, y, x.length);
+        for (let r = 0; r < cols; r++) {
+          const row = got.subarray(r * cols, (r + 1) * cols);
+          if (Number.isNaN(among) || cols === 1) expect([...row].every(Number.isNaN)).toBe(true);
+          else expect(row.indexOf(0)).toBe(r);
+        }
+      }
+    }
+  });
+
   test("a row's softmax has the same bits alone and among others", () => {
     const [rows, cols] = [5, 11];
     const x = normals(rows * cols, 1);

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { erf, gelu, geluTanh, sigmoid } from "../reference/special.js";
 import { uniform } from "../support/kernels.js";
 
-const names = ["exp", "sigmoid", "tanh", "erf", "gelu", "gelu_tanh"] as const;
+const names = ["exp", "scaled_exp", "sigmoid", "tanh", "erf", "gelu", "gelu_tanh"] as const;
 type Name = (typeof names)[number];
 type Functions = { readonly memory: WebAssembly.Memory } & Record<Name, (n: number, x: number) => void>;
 
@@ -109,6 +109,23 @@ test("exp at the ends", () => {
   expect(y[15]).toBe(Math.fround(Math.E));
 });
 
+test("scaled_exp is 2^24 e^x within 1.1 ulp for x <= 0, a normal number below -104 too, NaN for NaN", () => {
+  const next = uniform(8);
+  const x = Float32Array.from({ length: 1 << 17 }, (_, i) => -104 * next() * 2 ** (i % 2 ? 0 : -30 * next()));
+  x.set([0, -0, -1e-45, -104, -105, -3e38, -Infinity, NaN]);
+  const y = apply(x, "scaled_exp");
+  const least = y[3];
+  expect(least).toBeGreaterThan(2 ** -127);
+  expect([...y.subarray(0, 8)]).toEqual([2 ** 24, 2 ** 24, 2 ** 24, least, least, least, least, NaN]);
+  let worst = 0;
+  for (let i = 8; i < x.length; i++) {
+    const truth = 2 ** 24 * Math.exp(x[i]);
+    worst = Math.max(worst, Math.abs(y[i] - truth) / ulp(truth));
+  }
+  expect(worst).toBeLessThan(1.1);
+  expect(worst).toBeGreaterThan(0.5);
+});
+
 /** A float of every exponent up to 2^8 and both signs, the same number of each; the tails and edges of the formulas more densely. */
 function samples(seed: number): Float32Array {
   const next = uniform(seed);
@@ -118,12 +135,12 @@ function samples(seed: number): Float32Array {
     const sign = i & 1 ? 0x80000000 : 0;
     bits[i] = (sign | ((i % 136) << 23) | Math.floor(next() * 2 ** 23)) >>> 0;
     if (i % 3 === 0) floats[i] = (next() - 0.5) * 32;
-    if (i % 3 === 1 && i % 2 === 0) floats[i] = [0.625, 0.65, 0.92, 4, 9][i % 5] * (1 + (next() - 0.5) / 1e3);
+    if (i % 3 === 1 && i % 2 === 0) floats[i] = [0.1733, 4, 9.1, 11, 14.5][i % 5] * (1 + (next() - 0.5) / 1e3);
   }
   return floats;
 }
 
-const twins: Record<Exclude<Name, "exp">, [bound: number, twin: (x: number) => number]> = {
+const twins: Record<Exclude<Name, "exp" | "scaled_exp">, [bound: number, twin: (x: number) => number]> = {
   sigmoid: [2, sigmoid],
   tanh: [2, Math.tanh],
   erf: [2, erf],
@@ -154,8 +171,9 @@ test("the ends of each", () => {
     sigmoid: [0.5, 0.5, 0.5, 0.5, 1, 0, NaN, 1, 0],
     tanh: [0, -0, least, -least, 1, -1, NaN, 1, -1],
     erf: [0, -0, least, -least, 1, -1, NaN, 1, -1],
-    gelu: [0, -0, 0, -0, Infinity, NaN, NaN, big, -0],
-    gelu_tanh: [0, -0, 0, -0, Infinity, NaN, NaN, big, -0],
+    // Phi is just above 1/2 at the least denormal, and just below on the other side.
+    gelu: [0, -0, least, -0, Infinity, NaN, NaN, big, -0],
+    gelu_tanh: [0, -0, least, -0, Infinity, NaN, NaN, big, -0],
   };
   for (const [name, want] of Object.entries(ends)) expect([...apply(x, name as Name)], name).toEqual(want);
 });
