@@ -137,14 +137,14 @@ function shapesOfOne(graph: Graph): ReadonlyMap<string, readonly number[]> | und
 
 /**
  * Gives every value an address in one block that begins at the arena's top, and binds every node to it.
- * `keep`: every value stays until the end of the run (training reads them backwards).
+ * `keep`: every value stays until the end of the run (training reads them backwards); `base`: where the block begins instead.
  */
 export function bindPlan(
   engine: Engine,
   graph: Graph,
   lowered: LoweredGraph,
   inputs: ReadonlyMap<string, Info>,
-  options: { live?: ReadonlyMap<string, PlacedWeight>; keep?: boolean } = {},
+  options: { live?: ReadonlyMap<string, PlacedWeight>; keep?: boolean; base?: number } = {},
 ): Plan {
   const { live = new Map<string, PlacedWeight>(), keep = false } = options;
   const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered, live));
@@ -153,6 +153,7 @@ export function bindPlan(
   const steps = inferred.steps.filter((step) => step.outputs.some(computed));
   const { names, lifetimes, home } = lifetimesOf(graph, { ...inferred, steps }, keep);
   const memory = planMemory(lifetimes);
+  if (options.base !== undefined) engine.arena.release(options.base);
   const base = engine.arena.alloc(memory.bytes);
   const slots = new Map<string, Slot>();
   for (const name of names) slots.set(name, { ...infos.get(name)!, pointer: base + memory.offsets[home.get(name)!] });

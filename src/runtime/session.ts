@@ -48,6 +48,8 @@ export class Model {
   #lowered: LoweredGraph | undefined;
   /** Where the activation block begins: every plan uses the same block. */
   readonly #base: number;
+  /** Where the largest plan ends. */
+  #end: number;
   #current: Plan | undefined;
   /** The current plan while its constants are in their places. */
   #entered: Plan | undefined;
@@ -66,6 +68,7 @@ export class Model {
     this.#engine = createEngine(module, options.maxBytes);
     this.#lowered = lowerGraph(this.#engine, fused, { exact: options.exact, activations });
     this.#base = this.#engine.arena.mark();
+    this.#end = this.#base;
   }
 
   /**
@@ -84,7 +87,9 @@ export class Model {
     checkNames("outputs", this.outputs, outputs);
     const plan = this.#planFor(feeds);
     const { buffer } = engine.kernels.memory;
-    const given = this.outputs.map(({ name }) => targetOf(name, plan.slots.get(name)!, outputs, buffer));
+    const given = this.outputs.map(({ name, dtype }) =>
+      targetOf(name, { dtype, shape: plan.slots.get(name)!.shape }, outputs, buffer),
+    );
     this.#enter(plan);
     for (const { name } of this.inputs) {
       const feed = feeds[name];
@@ -184,11 +189,11 @@ export class Model {
       );
       const known = this.#plans.find((entry) => [...infos].every(([name, info]) => same(info, entry.infos.get(name)!)));
       if (known) return known.plan;
-      engine.arena.release(this.#base);
-      // Binding computes in memory that other plans use as well.
-      this.#entered = undefined;
+      // What is computed while planning lies past every plan: an input that was written stays whatever comes of this.
+      engine.arena.release(this.#end);
       try {
-        const plan = bindPlan(engine, this.#graph, this.#lowered!, infos);
+        const plan = bindPlan(engine, this.#graph, this.#lowered!, infos, { base: this.#base });
+        this.#end = Math.max(this.#end, engine.arena.mark());
         if (this.#plans.length === mostPlans) this.#plans.shift();
         this.#plans.push({ infos, plan });
         return plan;
