@@ -142,6 +142,18 @@ describe("section B, initializers", () => {
       "initializer v: expected data in one place, got floatData and int32Data",
     ],
     [
+      "raw data and texts",
+      v(1, [1], one, blob(6, "a")),
+      FormatError,
+      "initializer v: expected data in one place, got stringData and rawData",
+    ],
+    [
+      "texts for numbers",
+      v(1, [1], blob(6, "a")),
+      FormatError,
+      "initializer v [1]: expected 4 bytes of float32, got 0",
+    ],
+    [
       "another type's list",
       v(1, [1], packed(7, 1)),
       FormatError,

@@ -2,7 +2,7 @@ import { deepStrictEqual } from "node:assert";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeWeight } from "../../src/codec/weight.js";
-import { FormatError } from "../../src/errors.js";
+import { FormatError, UnsupportedError } from "../../src/errors.js";
 import { readContainer, writeContainer } from "../../src/formats/container/index.js";
 import { readOnnx, readTensor, writeOnnx } from "../../src/formats/onnx/index.js";
 import { toDense } from "../../src/graph/dense.js";
@@ -119,6 +119,12 @@ describe("writeOnnx, readOnnx", () => {
     expect(() => writeOnnx({ ...graph, nodes: [...graph.nodes].reverse() })).toThrow(FormatError);
     expect(() => writeOnnx({ ...graph, name: "\ud800" })).toThrow(
       new RangeError('name: expected a well-formed text, got "\\ud800"'),
+    );
+    // Two entries that would be 12 GB.
+    const large = { ...sparse([2, 3], 1, 1), shape: [1, 3e9], rowPtr: Uint32Array.of(0, 6) };
+    large.col.set([0, 1, 2, 3, 4, 5]);
+    expect(() => writeOnnx({ ...graph, weights: new Map([...graph.weights, ["large", large]]) })).toThrow(
+      new UnsupportedError("weight large: expected a model below 2 GiB, got more"),
     );
     const mixed = { mixed: [1, "a"] as unknown as number[] };
     const nodes = [{ ...graph.nodes[0], attributes: mixed }, ...graph.nodes.slice(1)];
@@ -265,6 +271,11 @@ describe("graphs", () => {
       { name: "c", dtype: "bfloat16" },
       { name: "d", dtype: "float32", shape: ["?2"] },
     ]);
+  });
+
+  test("a size without a name is not taken for one that is called alike", () => {
+    const bytes = model([...parts, message(11, value("a", 1, [message(1), dim("?0"), dim("?2"), message(1)]))]);
+    expect(readOnnx(bytes).inputs[1].shape).toEqual(["?1", "?0", "?2", "?3"]);
   });
 
   test("nodes without a name, or with another's, are called by what they make", () => {

@@ -19,6 +19,8 @@ export class GraphReader {
   readonly #functions: Functions;
   readonly #external: ExternalFiles;
   readonly #budget: Budget;
+  /** Names of sizes that look like those that are given here. */
+  readonly #sizes = new Set<string>();
   #nameless = 0;
 
   constructor(opset: ReadonlyMap<string, number>, functions: Functions, external: ExternalFiles, budget: Budget) {
@@ -33,6 +35,10 @@ export class GraphReader {
     const { name = "" } = proto;
     if (depth > mostNesting) {
       throw new FormatError(expected(`graph ${name}`, `nesting of at most ${mostNesting}`, "more"));
+    }
+    for (const { type } of [...(proto.input ?? []), ...(proto.output ?? [])]) {
+      for (const { dimParam = "" } of type?.tensorType?.shape?.dim ?? [])
+        if (dimParam[0] === "?") this.#sizes.add(dimParam);
     }
     const { weights, constants } = this.#initializers(proto);
     const names = new NodeNames();
@@ -58,7 +64,15 @@ export class GraphReader {
   }
 
   #values(what: string, protos: readonly ValueInfoProto[] = []): BodyValue[] {
-    return protos.map((proto) => bodyValueOf(what, proto, () => `?${this.#nameless++}`));
+    return protos.map((proto) => bodyValueOf(what, proto, () => this.#size()));
+  }
+
+  /** A name for a size that has none, so that it is not taken for another. */
+  #size(): string {
+    let name: string;
+    do name = `?${this.#nameless++}`;
+    while (this.#sizes.has(name));
+    return name;
   }
 
   #initializers(proto: GraphProto): { weights: Map<string, PlainWeight>; constants: Map<string, Tensor> } {

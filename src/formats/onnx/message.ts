@@ -61,7 +61,6 @@ class MessageReader {
   readonly #reader: BinaryReader;
   readonly #bytes: Uint8Array;
   readonly #budget: Budget;
-  readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   constructor(bytes: Uint8Array, reader: BinaryReader, budget: Budget) {
     this.#reader = reader;
@@ -177,10 +176,11 @@ class MessageReader {
 
   #text(end: number): string {
     const start = this.#reader.pos;
-    const bytes = this.#view(end);
-    this.#budget.charge(cost.text + bytes.length);
+    this.#budget.charge(cost.text + this.#length(end));
+    // The library reads the length again, which is inside the message now.
+    this.#reader.pos = start;
     try {
-      return this.#utf8.decode(bytes);
+      return this.#reader.string(true);
     } catch {
       return refuse(start, "text in UTF-8", "other bytes");
     }

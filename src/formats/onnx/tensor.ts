@@ -39,7 +39,13 @@ export function tensorOf(where: string, proto: TensorProto, external: ExternalFi
   if (proto.dataLocation !== undefined && proto.dataLocation > 1) {
     refuse(where, "a known place of its data", `number ${proto.dataLocation}`);
   }
-  const places = [...lists, ...(raw ? ["rawData"] : []), ...(outside || proto.externalData ? ["externalData"] : [])];
+  const texts = proto.stringData ? ["stringData"] : [];
+  const places = [
+    ...lists,
+    ...texts,
+    ...(raw ? ["rawData"] : []),
+    ...(outside || proto.externalData ? ["externalData"] : []),
+  ];
   if (places.length > 1) refuse(where, "data in one place", places.join(" and "));
   const inFile = bytesInFile(dtype, size, bytesPerElement(dtype));
   const fromBytes = (bytes: Uint8Array) => checked(where, dtype, unpacked(dtype, size, bytes));

@@ -1,9 +1,10 @@
+import { bytesPerElement } from "../../dtype.js";
 import { expected, UnsupportedError } from "../../errors.js";
 import { checkGraph } from "../../graph/check.js";
 import { plain } from "../../graph/dense.js";
 import { type Body, bodiesOf, defaultOpset, type Graph, type GraphNode } from "../../graph/graph.js";
 import { denseOf } from "../../graph/storage.js";
-import type { PlainWeight } from "../../graph/weight.js";
+import type { PlainWeight, Weight } from "../../graph/weight.js";
 import { sizeOf, type Tensor } from "../../tensor.js";
 import { attributeProto } from "./attribute.js";
 import { writeMessage } from "./message.js";
@@ -68,14 +69,15 @@ class GraphWriter {
     const initializer: TensorProto[] = [];
     const node: NodeProto[] = [];
     for (const [name, stored] of body.weights) {
+      this.#count(name, sizeOf(stored.shape) * widthOf(stored));
       const weight = plain(stored);
       const codes = this.#codes(weight);
       if (codes) {
         const [q, scale] = [this.#fresh(`${name}.codes`), this.#fresh(`${name}.scale`)];
-        initializer.push(this.#tensor(q, codes.q), this.#tensor(scale, codes.scale));
+        initializer.push(protoOf(q, codes.q), protoOf(scale, codes.scale));
         const attribute = codes.scale.shape.length > 0 ? [{ name: "axis", type: 2, i: 0 }] : [];
         node.push({ opType: "DequantizeLinear", input: [q, scale], output: [name], attribute });
-      } else initializer.push(this.#tensor(name, denseTensor(weight)));
+      } else initializer.push(protoOf(name, denseTensor(weight)));
     }
     return {
       node: [...node, ...body.nodes.map((given) => this.#node(given))],
@@ -102,10 +104,10 @@ class GraphWriter {
     return name;
   }
 
-  #tensor(name: string, tensor: Tensor): TensorProto {
-    this.#bytes += tensor.data.byteLength;
+  /** Counts what a weight takes, before it is made dense. */
+  #count(name: string, bytes: number): void {
+    this.#bytes += bytes;
     if (this.#bytes > mostBytes) throw new UnsupportedError(expected(`weight ${name}`, "a model below 2 GiB", "more"));
-    return protoOf(name, tensor);
   }
 
   #node({ name, op, domain, inputs, outputs, attributes }: GraphNode): NodeProto {
@@ -141,6 +143,12 @@ class GraphWriter {
 function codesOf(weight: PlainWeight): Int8Array {
   const unit = denseOf({ ...weight, ...(weight.kind === "sparse" && { scale: Float32Array.of(1) }) });
   return Int8Array.from(unit);
+}
+
+/** Bytes of an element in the file, from above. */
+function widthOf(weight: Weight): number {
+  const stored = weight.kind === "coded" ? weight.storage : weight;
+  return stored.kind === "dense" ? bytesPerElement(stored.dtype) : 4;
 }
 
 function denseTensor(weight: PlainWeight): Tensor {
