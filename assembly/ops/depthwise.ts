@@ -143,7 +143,7 @@ function columns(
     const i = top * stride - padTop;
     const from = x + (<usize>(i * w + 1 - padLeft) << 2);
     const to = y + <usize>top * row;
-    if (padLeft > 0) column(stride, LEFT, height, i, h, line, row, from, zeros, weight, b, to);
+    if (padLeft > 0) edges(stride, LEFT, height, i, h, line, row, from, zeros, weight, b, to);
     for (let ox = padLeft << 2; ox < stop; ox += 4) {
       // The last outputs may be done twice, to the same bits.
       const at = <usize>min(ox, last) << 2;
@@ -151,9 +151,34 @@ function columns(
     }
     if (padRight > 0) {
       const at = <usize>last << 2;
-      column(stride, RIGHT, height, i, h, line, row, from + at * stride, zeros, weight, b, to + at);
+      edges(stride, RIGHT, height, i, h, line, row, from + at * stride, zeros, weight, b, to + at);
     }
   }
+}
+
+/** Columns at an edge of the image: one function for both sides, for the module's sake (measured: 1.4 KB for each more). */
+// @ts-ignore: decorator
+@inline
+function edges(
+  stride: i32, edge: i32, height: i32, i: i32, h: i32, line: usize, row: usize, x: usize, zeros: usize,
+  weight: usize, b: v128, y: usize,
+): void {
+  if (stride == 1) edge_of_1(edge, height, i, h, line, row, x, zeros, weight, b, y);
+  else edge_of_2(edge, height, i, h, line, row, x, zeros, weight, b, y);
+}
+
+function edge_of_1(
+  edge: i32, height: i32, i: i32, h: i32, line: usize, row: usize, x: usize, zeros: usize, weight: usize, b: v128,
+  y: usize,
+): void {
+  column(1, edge, height, i, h, line, row, x, zeros, weight, b, y);
+}
+
+function edge_of_2(
+  edge: i32, height: i32, i: i32, h: i32, line: usize, row: usize, x: usize, zeros: usize, weight: usize, b: v128,
+  y: usize,
+): void {
+  column(2, edge, height, i, h, line, row, x, zeros, weight, b, y);
 }
 
 /**

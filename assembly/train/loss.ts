@@ -2,6 +2,11 @@
 import { exp_f32x4 } from "../math";
 import { load_head, max_lanes, store_head } from "../simd";
 
+// Kept out of line: it is called twice.
+function exp4(x: v128): v128 {
+  return exp_f32x4(x);
+}
+
 /**
  * Returns the sum over rows r of -log softmax(logits[r, :])[labels[r]]; dlogits = (softmax(logits) - onehot) / rows.
  *
@@ -28,12 +33,12 @@ export function cross_entropy_f32(rows: i32, cols: i32, logits: usize, labels: u
     const shift = f32x4.splat(top);
     let sums = f32x4.splat(0);
     for (let at: usize = 0; at < tailAt; at += 16) {
-      const e = exp_f32x4(f32x4.sub(v128.load(logits + at), shift));
+      const e = exp4(f32x4.sub(v128.load(logits + at), shift));
       v128.store(dlogits + at, e);
       sums = f32x4.add(sums, e);
     }
     if (tail) {
-      const e = exp_f32x4(f32x4.sub(load_head(logits + tailAt, tail, -Infinity), shift));
+      const e = exp4(f32x4.sub(load_head(logits + tailAt, tail, -Infinity), shift));
       store_head(dlogits + tailAt, e, tail);
       sums = f32x4.add(sums, e);
     }
