@@ -29,14 +29,17 @@ const points = Float64Array.from({ length: nodes }, (_, i) => Math.cos((Math.PI 
 const toCoefficients = inverse(Array.from(points, (t) => Array.from({ length: nodes }, (_, j) => t ** j)));
 
 const wanted = process.argv.slice(2);
-for (const name of wanted) if (!functions[name]) throw new Error(`sweep-math: expected ${Object.keys(functions)}, got ${name}`);
+for (const name of wanted)
+  if (!functions[name]) throw new Error(`sweep-math: expected ${Object.keys(functions)}, got ${name}`);
 for (const [name, [bound, twin, negative]] of Object.entries(functions)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   kernels.reset();
   for (let first = negative ? 2 ** 31 : 0; first < 2 ** 32; first += size) block(name, twin, first);
   const worst = kernels.error();
   const holds = worst <= bound;
-  console.log(`${holds ? "ok  " : "FAIL"} ${name}: ${worst.toFixed(3)} ulp at ${float(kernels.bits() >>> 0)}, bound ${bound}`);
+  console.log(
+    `${holds ? "ok  " : "FAIL"} ${name}: ${worst.toFixed(3)} ulp at ${float(kernels.bits() >>> 0)}, bound ${bound}`,
+  );
   if (!holds) process.exitCode = 1;
 }
 
@@ -54,7 +57,9 @@ function block(name, twin, first) {
   }
   const constant = values.every((value) => value === values[0]);
   new Float64Array(memory.buffer, c, nodes).set(
-    toCoefficients.map((row, j) => (constant ? (j === 0 ? values[0] : 0) : row.reduce((s, v, i) => s + v * values[i], 0))),
+    toCoefficients.map((row, j) =>
+      constant ? (j === 0 ? values[0] : 0) : row.reduce((s, v, i) => s + v * values[i], 0),
+    ),
   );
   kernels.check(size, first, x, c, middle, 1 / half);
 }
@@ -71,7 +76,9 @@ function inverse(matrix) {
   const n = matrix.length;
   const rows = matrix.map((row, i) => [...row, ...row.map((_, j) => (i === j ? 1 : 0))]);
   for (let i = 0; i < n; i++) {
-    const pivot = rows.slice(i).reduce((best, row, k) => (Math.abs(row[i]) > Math.abs(rows[best][i]) ? i + k : best), i);
+    const pivot = rows
+      .slice(i)
+      .reduce((best, row, k) => (Math.abs(row[i]) > Math.abs(rows[best][i]) ? i + k : best), i);
     [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
     const unit = rows[i].map((v) => v / rows[i][i]);
     for (let k = 0; k < n; k++) rows[k] = k === i ? unit : rows[k].map((v, j) => v - rows[k][i] * unit[j]);

@@ -71,7 +71,7 @@ export function compare(truth: f64, result: f32, at: u32): void {
   const exponent = max(min(<i64>(reinterpret<u64>(wanted) >> 52) & 2047, 1150), 897);
   const ulps = distance * reinterpret<f64>((2069 - exponent) << 52);
   // A NaN stays.
-  if (ulps <= worst || worst != worst) return;
+  if (ulps <= worst || isNaN(worst)) return;
   worst = ulps;
   where = at;
 }
