@@ -61,6 +61,11 @@ export { index_offsets_int, gather_bytes, scatter_bytes, scatter_f32, scatter_in
 export { resample_f32 } from "./ops/resample";
 export { grid_sample_scratch_bytes, grid_sample_f32 } from "./ops/grid-sample";
 export { clip_f32 } from "./ops/clip";
+export { binary_f32 } from "./ops/binary";
+export { unary_f32 } from "./ops/unary";
+export { binary_int } from "./ops/integer";
+export { where_x32 } from "./ops/select";
+export { reduce_f32 } from "./ops/reduce";
 export { dequantize_rows_i8 } from "./compress/int8";
 export { spmm_csr_f32, spmm_csr_i8, csr_rows_f32, csr_rows_i8 } from "./compress/csr";
 export { codebook_rows_i8 } from "./compress/codebook";

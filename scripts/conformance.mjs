@@ -10,6 +10,7 @@ import { readOnnx, readTensor } from "../dist/formats/onnx/index.js";
 import { bodiesOf } from "../dist/graph/graph.js";
 import { loadModel } from "../dist/index.js";
 import { controls, operators } from "../dist/ops/registry.js";
+import { modernize } from "../dist/passes/modernize.js";
 
 const relative = 1e-3;
 const absolute = 1e-7;
@@ -58,7 +59,7 @@ async function judge(path) {
   let graph;
   try {
     graph = readOnnx(readFileSync(join(path, "model.onnx")));
-    const missing = operatorsIn(graph).find((op) => !operators.has(op) && !controls.has(op));
+    const missing = operatorsIn(modernize(graph)).find((op) => !operators.has(op) && !controls.has(op));
     if (missing) return { unsupported: missing, reason: `operator ${missing}` };
     const model = await loadModel(graph);
     for (const set of readdirSync(path).filter((name) => name.startsWith("test_data_set_"))) {

@@ -20,7 +20,8 @@ function methodsOf(text: string, name: string): Map<string, number> {
 
 const abi = readFileSync(new URL("src/kernels/abi.ts", root), "utf8");
 const part = (name: string) => readFileSync(new URL(`src/kernels/abi-${name}.ts`, root), "utf8");
-const run = new Map([...methodsOf(part("movement"), "MovementKernels"), ...methodsOf(abi, "RunKernels")]);
+const parts = [...methodsOf(part("movement"), "MovementKernels"), ...methodsOf(part("elementwise"), "ElementKernels")];
+const run = new Map([...parts, ...methodsOf(abi, "RunKernels")]);
 const full = new Map([...run, ...methodsOf(part("gradient"), "GradientKernels"), ...methodsOf(abi, "FullKernels")]);
 
 /** Functions of a module and their parameter counts. */

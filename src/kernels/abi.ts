@@ -1,3 +1,4 @@
+import type { ElementKernels } from "./abi-elementwise.js";
 import type { GradientKernels } from "./abi-gradient.js";
 import type { MovementKernels } from "./abi-movement.js";
 
@@ -10,7 +11,7 @@ import type { MovementKernels } from "./abi-movement.js";
 type P = number;
 
 /** run.wasm: what inference needs. */
-export interface RunKernels extends MovementKernels {
+export interface RunKernels extends MovementKernels, ElementKernels {
   readonly memory: WebAssembly.Memory;
   /** First free byte after the module's own data. */
   heap_base(): number;

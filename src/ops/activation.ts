@@ -2,7 +2,7 @@ import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { FullKernels, RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
-import { integer, only, shapeOf } from "./attributes.js";
+import { only, shapeOf } from "./attributes.js";
 import { type Op, ofFloats } from "./op.js";
 
 type Forward = (n: number, x: number, y: number) => void;
@@ -83,33 +83,3 @@ export const gelu: Op = each(
 function approximates(node: GraphNode): boolean {
   return node.attributes.approximate === "tanh";
 }
-
-/** exp(x) / sum exp(x) along the last axis. */
-export const softmax: Op = {
-  inPlace: true,
-  attrs: (node) => only(node, ["axis"]),
-  infer: ofFloats((node, inputs) => {
-    const shape = shapeOf(node, inputs, 0);
-    const axis = integer(node, "axis", -1);
-    if (axis !== -1 && axis !== shape.length - 1) {
-      throw new UnsupportedError(expected(`${node.name}.axis`, `the last axis (${shape.length - 1} or -1)`, `${axis}`));
-    }
-    return [shape];
-  }),
-  lower:
-    ({ kernels }) =>
-    ({ inputs, outputs }) => {
-      const { pointer, shape } = inputs[0]!;
-      const cols = shape[shape.length - 1] ?? 1;
-      const rows = cols === 0 ? 0 : sizeOf(shape) / cols;
-      return { scratch: 0, run: () => kernels.softmax_f32(rows, cols, pointer, outputs[0].pointer) };
-    },
-  grad:
-    ({ kernels }) =>
-    ({ outputs, dInputs, dOutputs }) => {
-      const { pointer, shape } = outputs[0];
-      const cols = shape[shape.length - 1] ?? 1;
-      const rows = cols === 0 ? 0 : sizeOf(shape) / cols;
-      return { scratch: 0, run: () => kernels.softmax_grad_f32(rows, cols, pointer, dOutputs[0], dInputs[0]) };
-    },
-};

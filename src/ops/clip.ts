@@ -1,34 +1,48 @@
+import { isFloat } from "../dtype.js";
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
-import { number, only, shapeOf } from "./attributes.js";
-import { type Launch, type Op, ofFloats, type Site, type Slots } from "./op.js";
+import { number, only } from "./attributes.js";
+import { checkTypes } from "./elementwise.js";
+import type { Launch, Op, Site, Slots } from "./op.js";
+import { combine, copy, launchOf, map, recipeOf, standing } from "./recipe.js";
 
-/** min(max(x, lo), hi); lo and hi are the attributes min and max, or inputs 1 and 2 where those are weights. */
+/** min(max(x, lo), hi), either bound a scalar input that may be absent, or the attributes min and max; NaN stays NaN. */
 export const clip: Op = {
   attrs(node) {
     only(node, ["min", "max"]);
     for (const name of ["min", "max"]) number(node, name, 0);
   },
-  infer: ofFloats((node, inputs) => {
-    for (const [i, bound] of inputs.entries()) {
-      if (i > 0 && bound && sizeOf(bound) !== 1) {
-        throw new ShapeError(expected(`${node.name} (Clip) input ${i}`, "one value", showShape(bound)));
+  inPlace: true,
+  infer(node, inputs) {
+    const [{ dtype, shape }] = checkTypes(node, inputs.slice(0, 1), "numbers");
+    for (const i of [1, 2]) {
+      const bound = inputs[i];
+      if (!bound) continue;
+      checkTypes(node, [inputs[0], bound], "numbers", 2);
+      if (sizeOf(bound.shape) !== 1) {
+        throw new ShapeError(expected(`${node.name} (Clip) input ${i}`, "one value", showShape(bound.shape)));
       }
     }
-    return [shapeOf(node, inputs, 0)];
-  }),
-  inPlace: true,
-  lower(site) {
-    const limits = limitsOf(site);
-    return ({ inputs, outputs }) => {
-      const { pointer, shape } = inputs[0]!;
-      return {
-        scratch: 0,
-        run: site.kernels.clip_f32.bind(undefined, sizeOf(shape), pointer, limits, outputs[0].pointer),
-      };
-    };
+    return [{ dtype, shape }];
   },
+  lower:
+    ({ kernels, node }) =>
+    ({ inputs, outputs }) => {
+      const [x, least, most] = inputs;
+      const recipe = recipeOf(kernels);
+      const [from, to] = [standing(x!), standing(outputs[0])];
+      if (isFloat(x!.dtype) && [least, most].every((bound) => !bound || bound.known)) {
+        const low = Number(least?.known?.[0] ?? number(node, "min", Number.NEGATIVE_INFINITY));
+        const high = Number(most?.known?.[0] ?? number(node, "max", Number.POSITIVE_INFINITY));
+        map(recipe, "clip", from, to, low, high);
+        return launchOf(recipe);
+      }
+      if (least) combine(recipe, "max", from, { ...standing(least), shape: [] }, to);
+      if (most) combine(recipe, "min", least ? to : from, { ...standing(most), shape: [] }, to);
+      if (!least && !most) copy(recipe, from, to);
+      return launchOf(recipe);
+    },
   /** Bounds are constants: no gradient leads to them. */
   grad:
     ({ node, kernels }) =>

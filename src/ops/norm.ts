@@ -2,7 +2,9 @@ import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
-import { type Op, ofFloats } from "./op.js";
+import { type Launch, type Op, ofFloats, type Site, type Slot, type Slots } from "./op.js";
+import { combine, launchOf, map, type Operand, recipeOf, reshaped, room, standing } from "./recipe.js";
+import { standardized } from "./statistics.js";
 
 /**
  * y = (x - mean) / sqrt(var + epsilon) * gamma + beta per channel, with stored statistics; inputs x, gamma, beta, mean, var.
@@ -22,6 +24,7 @@ export const batchNormalization: Op = {
     return [shape];
   }),
   lower(site) {
+    if ([1, 2, 3, 4].some((i) => !site.weight(i))) return (io) => ofComputed(site, io);
     const pointers = [1, 2, 3, 4].map((i) => site.dense(i));
     const shapes = [1, 2, 3, 4].map((i) => shapeOf(site.node, [site.weight(i)?.shape], 0));
     const channels = sizeOf(shapes[0]);
@@ -49,6 +52,26 @@ export const batchNormalization: Op = {
   },
 };
 
+/** The same where not all of gamma, beta, mean, var are weights: scale and shift are made in each run. */
+function ofComputed({ node, kernels }: Site, { inputs, outputs }: Slots): Launch {
+  const recipe = recipeOf(kernels);
+  const [x, gamma, beta, mean, variance] = inputs.map((slot) => standing(slot!));
+  const y = standing(outputs[0]);
+  const channels = sizeOf(gamma.shape);
+  const [scale, shift] = [room(recipe, gamma.shape), room(recipe, gamma.shape)];
+  const plane = sizeOf(x.shape.slice(2));
+  map(recipe, "quotient", variance, scale, 1, number(node, "epsilon", 1e-5));
+  map(recipe, "sqrt", scale, scale);
+  combine(recipe, "div", gamma, scale, scale);
+  combine(recipe, "mul", mean, scale, shift);
+  combine(recipe, "sub", beta, shift, shift);
+  recipe.steps.push((scratch) => {
+    const [by, to] = [scale.at(scratch), shift.at(scratch)];
+    kernels.scale_shift_f32(x.shape[0], channels, plane, x.at(scratch), by, to, y.at(scratch));
+  });
+  return launchOf(recipe);
+}
+
 /**
  * y = (x - mean) / sqrt(var + epsilon) * scale + bias over the dimensions from `axis` to the last; inputs x, scale, bias or none.
  * J. L. Ba et al., "Layer normalization", 2016.
@@ -60,13 +83,10 @@ export const layerNormalization: Op = {
       throw new UnsupportedError(expected(`${node.name}.stash_type`, "1 (float32)", "another"));
     }
     number(node, "epsilon", 1e-5);
-    if (node.outputs.slice(1).some((name) => name !== "")) {
-      throw new UnsupportedError(expected(`${node.name} (LayerNormalization)`, "the output Y alone", "more of them"));
-    }
   },
   infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
-    const { cols } = rowsOf(node, shape);
+    const { cols, kept } = rowsOf(node, shape);
     for (const i of [1, 2]) {
       const given = i === 1 ? shapeOf(node, inputs, 1) : inputs[2];
       if (given && sizeOf(given) !== cols) {
@@ -75,7 +95,7 @@ export const layerNormalization: Op = {
         );
       }
     }
-    return [shape];
+    return [shape, kept, kept];
   }),
   lower(site) {
     // Scale and bias may be weights in any storage, weights in training, or computed.
@@ -85,6 +105,7 @@ export const layerNormalization: Op = {
       const { pointer, shape } = inputs[0]!;
       const { rows, cols } = rowsOf(site.node, shape);
       const [gamma, beta] = fixed.map((address, i) => address || (inputs[i + 1]?.pointer ?? 0));
+      if (outputs[1] ?? outputs[2]) return withStatistics(site, inputs[0]!, gamma, beta, outputs, epsilon);
       const y = outputs[0].pointer;
       return { scratch: 0, run: () => site.kernels.layer_norm_f32(rows, cols, pointer, gamma, beta, y, epsilon) };
     };
@@ -105,14 +126,36 @@ export const layerNormalization: Op = {
   },
 };
 
-/** How many rows are normalized, and the length of each. @throws ShapeError for an axis that is not there */
-function rowsOf(node: GraphNode, shape: readonly number[]): { rows: number; cols: number } {
+/** The same where the mean and 1 / sqrt(var + epsilon) of each row are outputs too. */
+function withStatistics(
+  { node, kernels }: Site,
+  x: Slot,
+  gamma: number,
+  beta: number,
+  outputs: readonly (Slot | undefined)[],
+  epsilon: number,
+): Launch {
+  const recipe = recipeOf(kernels);
+  const { rows, cols } = rowsOf(node, x.shape);
+  const [y = room(recipe, [rows, cols]), mean, inverse] = outputs.map((slot, i) =>
+    slot ? reshaped(standing(slot), [rows, i === 0 ? cols : 1]) : undefined,
+  );
+  standardized(recipe, reshaped(standing(x), [rows, cols]), [1], epsilon, y, mean, inverse);
+  const row = (pointer: number): Operand => ({ at: () => pointer, shape: [cols], dtype: "float32" });
+  combine(recipe, "mul", y, row(gamma), y);
+  if (beta) combine(recipe, "add", y, row(beta), y);
+  return launchOf(recipe);
+}
+
+/** How many rows are normalized, the length of each, and the shape of what each has one of. @throws ShapeError for an axis that is not there */
+function rowsOf(node: GraphNode, shape: readonly number[]): { rows: number; cols: number; kept: number[] } {
   const axis = integer(node, "axis", -1);
   const first = axis < 0 ? axis + shape.length : axis;
   if (first < 0 || first >= shape.length) {
     throw new ShapeError(expected(`${node.name}.axis`, `an axis of ${showShape(shape)}`, `${axis}`));
   }
-  return { rows: sizeOf(shape.slice(0, first)), cols: sizeOf(shape.slice(first)) };
+  const kept = shape.map((dim, i) => (i < first ? dim : 1));
+  return { rows: sizeOf(shape.slice(0, first)), cols: sizeOf(shape.slice(first)), kept };
 }
 
 function checkChannels(node: GraphNode, i: number, shape: readonly number[], channels: number): void {

@@ -1,11 +1,14 @@
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import { erf, gelu, relu, sigmoid, softmax, tanh } from "./activation.js";
+import { erf, gelu, relu, sigmoid, tanh } from "./activation.js";
+import { cast, castLike } from "./cast.js";
 import { clip } from "./clip.js";
 import { col2im } from "./col2im.js";
 import { constant, constantOfShape, eyeLike, range, shape, size } from "./constant.js";
 import { conv } from "./conv.js";
-import { add } from "./elementwise.js";
+import { cumProd, cumSum } from "./cumulative.js";
+import { dropout } from "./dropout.js";
+import * as elementwise from "./elementwise.js";
 import { expand, tile } from "./expand.js";
 import { gather, gatherElements, gatherND } from "./gather.js";
 import { affineGrid, gridSample } from "./grid-sample.js";
@@ -16,23 +19,46 @@ import { batchNormalization, layerNormalization } from "./norm.js";
 import { oneHot } from "./one-hot.js";
 import type { Op } from "./op.js";
 import { centerCropPad, pad } from "./pad.js";
+import * as pointwise from "./pointwise.js";
 import { averagePool, globalAveragePool, globalLpPool, globalMaxPool, lpPool, maxPool } from "./pool.js";
+import { argMax, argMin, hardmax, topK } from "./rank.js";
 import { gru, lstm, rnn } from "./recurrent.js";
-
+import * as reduce from "./reduce.js";
 import { resize } from "./resize.js";
 import { scatterElements, scatterND } from "./scatter.js";
 import { compress, nonZero, unique } from "./select.js";
 import { reverseSequence, tensorScatter } from "./sequence.js";
 import { concat, slice, split } from "./slice.js";
+import { logSoftmax, softmax } from "./softmax.js";
+import * as statistics from "./statistics.js";
 import { depthToSpace, spaceToDepth, transpose } from "./transpose.js";
 import { trilu } from "./trilu.js";
 
 /** Every operator that runs, by its ONNX name. */
 export const operators: ReadonlyMap<string, Op> = new Map([
-  ["Add", add],
+  ["Abs", pointwise.abs],
+  ["Acos", pointwise.acos],
+  ["Acosh", pointwise.acosh],
+  ["Add", elementwise.add],
   ["AffineGrid", affineGrid],
+  ["And", elementwise.and],
+  ["ArgMax", argMax],
+  ["ArgMin", argMin],
+  ["Asin", pointwise.asin],
+  ["Asinh", pointwise.asinh],
+  ["Atan", pointwise.atan],
+  ["Atanh", pointwise.atanh],
   ["AveragePool", averagePool],
   ["BatchNormalization", batchNormalization],
+  ["BitShift", elementwise.bitShift],
+  ["BitwiseAnd", elementwise.bitwiseAnd],
+  ["BitwiseNot", pointwise.bitwiseNot],
+  ["BitwiseOr", elementwise.bitwiseOr],
+  ["BitwiseXor", elementwise.bitwiseXor],
+  ["Cast", cast],
+  ["CastLike", castLike],
+  ["Ceil", pointwise.ceil],
+  ["Celu", pointwise.celu],
   ["CenterCropPad", centerCropPad],
   ["Clip", clip],
   ["Col2Im", col2im],
@@ -41,11 +67,21 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Constant", constant],
   ["ConstantOfShape", constantOfShape],
   ["Conv", conv],
+  ["Cos", pointwise.cos],
+  ["Cosh", pointwise.cosh],
+  ["CumProd", cumProd],
+  ["CumSum", cumSum],
   ["DepthToSpace", depthToSpace],
+  ["Div", elementwise.div],
+  ["Dropout", dropout],
+  ["Elu", pointwise.elu],
+  ["Equal", elementwise.equal],
   ["Erf", erf],
+  ["Exp", pointwise.exp],
   ["Expand", expand],
   ["EyeLike", eyeLike],
   ["Flatten", flatten],
+  ["Floor", pointwise.floor],
   ["Gather", gather],
   ["GatherElements", gatherElements],
   ["GatherND", gatherND],
@@ -54,40 +90,97 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["GlobalAveragePool", globalAveragePool],
   ["GlobalLpPool", globalLpPool],
   ["GlobalMaxPool", globalMaxPool],
-  ["GRU", gru],
+  ["Greater", elementwise.greater],
+  ["GreaterOrEqual", elementwise.greaterOrEqual],
   ["GridSample", gridSample],
+  ["GroupNormalization", statistics.groupNormalization],
+  ["GRU", gru],
+  ["Hardmax", hardmax],
+  ["HardSigmoid", pointwise.hardSigmoid],
+  ["HardSwish", pointwise.hardSwish],
   ["Identity", identity],
-  ["LSTM", lstm],
+  ["InstanceNormalization", statistics.instanceNormalization],
+  ["IsInf", pointwise.isInf],
+  ["IsNaN", pointwise.isNotNumber],
   ["LayerNormalization", layerNormalization],
+  ["LeakyRelu", pointwise.leakyRelu],
+  ["Less", elementwise.less],
+  ["LessOrEqual", elementwise.lessOrEqual],
+  ["Log", pointwise.log],
+  ["LogSoftmax", logSoftmax],
+  ["LpNormalization", statistics.lpNormalization],
   ["LpPool", lpPool],
+  ["LRN", statistics.lrn],
+  ["LSTM", lstm],
   ["MatMul", matmul],
+  ["Max", elementwise.max],
   ["MaxPool", maxPool],
-  ["RNN", rnn],
+  ["Mean", elementwise.mean],
+  ["MeanVarianceNormalization", statistics.meanVarianceNormalization],
+  ["Min", elementwise.min],
+  ["Mish", pointwise.mish],
+  ["Mod", elementwise.mod],
+  ["Mul", elementwise.mul],
+  ["Neg", pointwise.neg],
   ["NonZero", nonZero],
+  ["Not", pointwise.not],
   ["OneHot", oneHot],
+  ["Or", elementwise.or],
   ["Pad", pad],
+  ["Pow", elementwise.pow],
+  ["PRelu", elementwise.prelu],
   ["Range", range],
+  ["Reciprocal", pointwise.reciprocal],
+  ["ReduceL1", reduce.reduceL1],
+  ["ReduceL2", reduce.reduceL2],
+  ["ReduceLogSum", reduce.reduceLogSum],
+  ["ReduceLogSumExp", reduce.reduceLogSumExp],
+  ["ReduceMax", reduce.reduceMax],
+  ["ReduceMean", reduce.reduceMean],
+  ["ReduceMin", reduce.reduceMin],
+  ["ReduceProd", reduce.reduceProd],
+  ["ReduceSum", reduce.reduceSum],
+  ["ReduceSumSquare", reduce.reduceSumSquare],
   ["Relu", relu],
   ["Reshape", reshape],
   ["Resize", resize],
   ["ReverseSequence", reverseSequence],
+  ["RMSNormalization", statistics.rmsNormalization],
+  ["RNN", rnn],
+  ["Round", pointwise.round],
   ["ScatterElements", scatterElements],
   ["ScatterND", scatterND],
+  ["Selu", pointwise.selu],
   ["Shape", shape],
+  ["Shrink", pointwise.shrink],
   ["Sigmoid", sigmoid],
+  ["Sign", pointwise.sign],
+  ["Sin", pointwise.sin],
+  ["Sinh", pointwise.sinh],
   ["Size", size],
   ["Slice", slice],
   ["Softmax", softmax],
+  ["Softplus", pointwise.softplus],
+  ["Softsign", pointwise.softsign],
   ["SpaceToDepth", spaceToDepth],
   ["Split", split],
+  ["Sqrt", pointwise.sqrt],
   ["Squeeze", squeeze],
+  ["Sub", elementwise.sub],
+  ["Sum", elementwise.sum],
+  ["Swish", pointwise.swish],
+  ["Tan", pointwise.tan],
   ["Tanh", tanh],
   ["TensorScatter", tensorScatter],
+  ["ThresholdedRelu", pointwise.thresholdedRelu],
   ["Tile", tile],
+  ["TopK", topK],
   ["Transpose", transpose],
   ["Trilu", trilu],
   ["Unique", unique],
   ["Unsqueeze", unsqueeze],
+  ["Where", elementwise.where],
+  ["Xor", elementwise.xor],
 ]);
 
 /** Operators that hold bodies: they are followed while planning (passes/control.ts). */

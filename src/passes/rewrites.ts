@@ -1,6 +1,7 @@
 import type { TypedArray } from "../dtype.js";
 import type { Attribute, Graph, GraphNode } from "../graph/graph.js";
 import type { Weight } from "../graph/weight.js";
+import { plainGemm } from "./gemm.js";
 
 /** What an older form of an operator becomes; undefined: it stays as it is. */
 type Rewrite = (node: GraphNode, to: Rewriter) => readonly GraphNode[] | undefined;
@@ -19,9 +20,9 @@ export class Rewriter {
     this.#weights = weights;
   }
 
-  /** Rank of a weight or an input of the graph, where that is what a value is. */
-  rankOf(value: string): number | undefined {
-    return (this.#weights.get(value) ?? this.#graph.inputs.find(({ name }) => name === value))?.shape?.length;
+  /** Shape of a weight or an input of the graph, where that is what a value is. */
+  shapeOf(value: string): readonly (number | string)[] | undefined {
+    return (this.#weights.get(value) ?? this.#graph.inputs.find(({ name }) => name === value))?.shape;
   }
 
   name(wanted: string): string {
@@ -130,7 +131,7 @@ const aligned: Rewrite = (node, to) => {
   if (to.version >= 7) return undefined;
   const { axis } = node.attributes;
   const [a, b] = node.inputs;
-  const rank = to.rankOf(b);
+  const rank = to.shapeOf(b)?.length;
   // Without an axis it stands at the end, as it does now.
   if (typeof axis !== "number" || !node.attributes.broadcast) return [without(node, "broadcast", "axis")];
   if (rank === undefined) return [node];
@@ -270,7 +271,7 @@ export const rewrites: Readonly<Record<string, Rewrite | undefined>> = {
   Clip: sequence(legacy, moved(11, "floats", true, ["min", 1], ["max", 2])),
   Concat: concatenated,
   Dropout: sequence(dropped(7, "is_test", "consumed_inputs"), moved(12, "floats", true, ["ratio", 1])),
-  Gemm: dropped(7, "broadcast"),
+  Gemm: sequence(dropped(7, "broadcast"), plainGemm),
   GridSample: sampled,
   GroupNormalization: grouped,
   Hardmax: flattened,

@@ -1,6 +1,7 @@
 // A whole network in plain f64 loops: what every operator means, for sessions and gradients to be held against.
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph, GraphNode } from "../../src/graph/graph.js";
+import { broadcast, indexIn } from "./elementwise.js";
 import { erf, gelu, geluTanh, sigmoid } from "./special.js";
 
 export interface Values {
@@ -62,7 +63,7 @@ function run(node: GraphNode, inputs: Values[]): Values {
     case "LayerNormalization":
       return layerNorm(inputs, number(node, "axis", -1), number(node, "epsilon", 1e-5));
     case "Add":
-      return { shape: x.shape, data: x.data.map((v, i) => v + w.data[i]) };
+      return sum(x, w);
     case "Softmax":
       return softmax(x);
     case "MatMul":
@@ -96,6 +97,14 @@ function layerNorm([x, gamma, beta]: Values[], axis: number, epsilon: number): V
     for (let i = 0; i < cols; i++) {
       out.data[at + i] = ((row[i] - mean) / Math.sqrt(variance + epsilon)) * gamma.data[i] + (beta?.data[i] ?? 0);
     }
+  }
+  return out;
+}
+
+function sum(a: Values, b: Values): Values {
+  const out = empty(broadcast(a.shape, b.shape));
+  for (let i = 0; i < out.data.length; i++) {
+    out.data[i] = a.data[indexIn(a.shape, out.shape, i)] + b.data[indexIn(b.shape, out.shape, i)];
   }
   return out;
 }

@@ -70,8 +70,8 @@ describe("what a graph may not hold", () => {
 
   test("operators, attributes, types and outputs that are not run here", () => {
     const node = graph.nodes[0];
-    expect(refusal({ ...graph, nodes: [{ ...node, op: "Mish" }] })).toEqual(
-      new UnsupportedError("node gemm1: expected an operator that runs here, got Mish"),
+    expect(refusal({ ...graph, nodes: [{ ...node, op: "ImageDecoder" }] })).toEqual(
+      new UnsupportedError("node gemm1: expected an operator that runs here, got ImageDecoder"),
     );
     expect(refusal({ ...graph, nodes: [{ ...node, attributes: { transA: 1 } }] })).toEqual(
       new UnsupportedError("gemm1 (Gemm): expected transA = 0, got 1"),
@@ -94,14 +94,6 @@ describe("what a graph may not hold", () => {
     b.output("y", ["N", 4], b.node("Gemm", [x, b.weight("w", [4, 3], normals(12, 1)), bias], { transB: 1 }, "product"));
     expect(refusal(b.build())).toEqual(
       new UnsupportedError('node product (Gemm): expected a weight "bias", got a computed value'),
-    );
-    const c = new GraphBuilder("g");
-    const image = c.input("x", ["N", 3, 2, 2]);
-    const gamma = c.input("gamma", [3]);
-    const rest = ["beta", "mean", "variance"].map((name) => c.weight(name, [3], new Float32Array(3)));
-    c.output("y", ["N", 3, 2, 2], c.node("BatchNormalization", [image, gamma, ...rest], {}, "norm"));
-    expect(refusal(c.build())).toEqual(
-      new UnsupportedError('node norm (BatchNormalization): expected a weight "gamma", got a computed value'),
     );
   });
 

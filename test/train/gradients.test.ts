@@ -216,6 +216,27 @@ describe("value by value", () => {
     const sum = net.node("Add", [net.node("Add", [a, net.node("Relu", [b])]), net.w("right", [3, 4])]);
     await check(net, net.node("Add", [net.w("left", [3, 4]), net.node("Add", [sum, sum])]), { x: fed([3, 4], 5) });
   });
+
+  test("Add of what is repeated: rows, columns, channels, one value, both sides", async () => {
+    for (const [rest, other] of [
+      [[4], [4]],
+      [[4], [3, 1]],
+      [[4], []],
+      [
+        [2, 5],
+        [2, 1],
+      ],
+    ]) {
+      const net = new Net("add");
+      const x = net.node("MatMul", [net.input("x", [3, ...rest]), net.w("wa", [rest[rest.length - 1], 4])]);
+      const y = net.node("Add", [net.node("Add", [net.w("left", other), x]), net.w("right", [1])]);
+      // Not cross-entropy, which a sum over all classes does not change.
+      const shape = [3, ...rest.slice(0, -1), 4];
+      net.output("out", shape, net.node("Relu", [y]));
+      const inputs = { x: fed([3, ...rest], 5) };
+      await expectGradients(net.build(), batch(inputs, normals(sizeOf(shape), 900)), "meanSquaredError");
+    }
+  });
 });
 
 describe("what is used more than once", () => {
