@@ -75,7 +75,7 @@ function rebuilt(m, weight, float, { relaxed }) {
       else kernels.factored_pieces_i8(m, n, k, d, atoms, ...rest);
     }
   });
-  const dense = contestant((y) => kernels.gemm_ab_f32(m, n, k, x, panels, y, scratch));
+  const dense = contestant((y) => kernels.gemm_ab_f32(m, n, k, x, panels, 0, 0, y, scratch));
   return { unit, work: 2 * m * n * k, ours, peers: { "our dense product": dense } };
 }
 

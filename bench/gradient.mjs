@@ -132,7 +132,7 @@ async function convolution(layer, to, { relaxed, peers }) {
   const forwardScratch = kernels.conv_scratch_bytes(c, width, kh, kw, stride, stride, pad, 1, 1, outH, outW);
   const forward = around(engine, [x, w], dy.length, forwardScratch, (px, pw, y, scratch) => {
     kernels.gemm_pack_a_f32(o, r, r, 1, pw, panels);
-    kernels.conv_f32(...sizes, px, panels, 0, y, scratch);
+    kernels.conv_f32(...sizes, px, panels, 0, 0, y, scratch);
   });
   const job = { ...layer, outH, outW, x, weight: w, dy };
   // TensorFlow.js takes a transposed convolution without strides only in this form.

@@ -9,8 +9,8 @@ import { imageShape, sidesOf, sidesOutput, windowOf } from "./window.js";
 
 type Kernels = Site["kernels"];
 
-/** Channels of a group, in and out, from which Winograd is used (measured: 2.4 times faster at 16, 3 at 64, 1.8 at 8). */
-export const winogradFrom = 16;
+/** Channels of a group, in and out, from which Winograd is used (measured: the edge is 8.6 for 8 x 8 pixels, below 5 for more). */
+export const winogradFrom = 8;
 /** Sparsity from which CSR is faster than Winograd (measured: between 0.7 and 0.83, by shape). */
 export const sparseFromWinograd = 0.8;
 /**
