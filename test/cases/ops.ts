@@ -133,6 +133,19 @@ export const convs: readonly ConvCase[] = [
       pads: [1, 1, 1, 1],
     }),
   ),
+  ...[27, 28, 29, 55, 56, 57].map((w) =>
+    conv({ name: `pointwise, ${w} pixels in strips of 28`, batch: 2, c: 5, o: 3, size: [1, w], kernel: [1, 1] }),
+  ),
+  conv({
+    name: "pointwise, strided, in strips of 28",
+    batch: 2,
+    c: 4,
+    o: 3,
+    groups: 2,
+    size: [13, 14],
+    kernel: [1, 1],
+    stride: [2, 2],
+  }),
   conv({
     name: "a strip, stride 2",
     batch: 1,

@@ -139,29 +139,50 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     expect(p).toBe(g.outH * g.outW);
   });
 
-  test("what is not finite goes where an entry reads it, and nowhere else", () => {
-    const g = convs.find((c) => c.name === "rows of 15 in panels of 8")!;
+  test("a pixel of a pointwise convolution has the same bits whatever the size of the image", () => {
+    const whole = convs.find((c) => c.name === "pointwise, 57 pixels in strips of 28")!;
+    const g = { ...whole, batch: 1 };
     const given = layer(g, 5);
-    const x = normals(given.x.length, 3).map((v, i) => (i % 31 === 7 ? [NaN, Infinity, -Infinity, 1e-42][i % 4] : v));
-    const y = forward(kernels, g, { ...given, x });
-    const { r, p, image } = dimensions(g);
-    expect(image).toBe(x.length);
-    // The twin multiplies by zeros too, so here are the sums of the entries alone.
-    for (let o = 0; o < g.o; o++) {
-      const w = given.weight.subarray(o * r, (o + 1) * r);
-      for (let q = 0; q < p; q++) {
-        let sum = given.bias[o];
-        const [oy, ox] = [Math.floor(q / g.outW), q % g.outW];
-        for (const [t, value] of w.entries()) {
-          const [iy, ix] = [oy - g.padTop + (Math.floor(t / 3) % 3), ox - g.padLeft + (t % 3)];
-          const inside = iy >= 0 && iy < g.h && ix >= 0 && ix < g.w;
-          if (value !== 0) sum += value * (inside ? x[(Math.floor(t / 9) * g.h + iy) * g.w + ix] : 0);
+    const { image } = dimensions(g);
+    const x = given.x.subarray(0, image);
+    for (const q of [undefined, coded(g, 5)]) {
+      const together = forward(kernels, g, { ...given, x }, q);
+      for (const w of [1, 5, 27, 28, 29, 56]) {
+        const alone = forward(kernels, { ...g, w, outW: w }, { ...given, x: x.filter((_, i) => i % g.w < w) }, q);
+        for (let o = 0; o < g.o; o++) {
+          expectSame(alone.subarray(o * w, (o + 1) * w), together.subarray(o * g.w, o * g.w + w));
         }
-        if (Number.isFinite(sum)) expect(Math.abs(y[o * p + q] - sum)).toBeLessThan(1e-4);
-        else expect(y[o * p + q]).toBe(sum);
       }
     }
   });
+
+  test.each(["rows of 15 in panels of 8", "pointwise, 29 pixels in strips of 28"])(
+    "what is not finite goes where an entry reads it, and nowhere else: %s",
+    (name) => {
+      const g = convs.find((c) => c.name === name)!;
+      const taps = g.kh * g.kw;
+      const given = layer(g, 5);
+      const x = normals(given.x.length, 3).map((v, i) => (i % 31 === 7 ? [NaN, Infinity, -Infinity, 1e-42][i % 4] : v));
+      const y = forward(kernels, g, { ...given, x });
+      const { r, p, image } = dimensions(g);
+      expect(x.length).toBe(g.batch * image);
+      // The twin multiplies by zeros too, so here are the sums of the entries alone.
+      for (let o = 0; o < g.o; o++) {
+        const w = given.weight.subarray(o * r, (o + 1) * r);
+        for (let q = 0; q < p; q++) {
+          let sum = given.bias[o];
+          const [oy, ox] = [Math.floor(q / g.outW), q % g.outW];
+          for (const [t, value] of w.entries()) {
+            const [iy, ix] = [oy - g.padTop + (Math.floor(t / g.kw) % g.kh), ox - g.padLeft + (t % g.kw)];
+            const inside = iy >= 0 && iy < g.h && ix >= 0 && ix < g.w;
+            if (value !== 0) sum += value * (inside ? x[(Math.floor(t / taps) * g.h + iy) * g.w + ix] : 0);
+          }
+          if (Number.isFinite(sum)) expect(Math.abs(y[o * p + q] - sum)).toBeLessThan(1e-4);
+          else expect(y[o * p + q]).toBe(sum);
+        }
+      }
+    },
+  );
 });
 
 const plain = (v: number) => v + 0;
