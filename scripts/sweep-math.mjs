@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 /** Floats to a block, and nodes of the polynomial that stands for a twin within one: a block is 1/128 of an octave. */
 const [size, nodes] = [1 << 16, 10];
 const [x, c] = [65536, 65536 + 4 * size];
+/** Beyond the floats, where they end in infinity: twins go no further, so that they are constant from there. */
+const end = 2 ** 129;
 
 const { gelu, geluTanh, sigmoid, erf } = await twins();
 /** Bound in ulp, twin, and whether it is for negative numbers only. */
@@ -27,6 +29,9 @@ const kernels = await compiled();
 const memory = new Float32Array(kernels.memory.buffer);
 const points = Float64Array.from({ length: nodes }, (_, i) => Math.cos((Math.PI * (i + 0.5)) / nodes));
 const toCoefficients = inverse(Array.from(points, (t) => Array.from({ length: nodes }, (_, j) => t ** j)));
+
+const word = new Uint32Array(1);
+const asFloat = new Float32Array(word.buffer);
 
 const wanted = process.argv.slice(2);
 for (const name of wanted)
@@ -49,13 +54,13 @@ function block(name, twin, first) {
   kernels[name](size, x);
   const [low, high] = [float(first), float(first + size - 1)];
   const [middle, half] = [(low + high) / 2, (high - low) / 2];
-  const values = points.map((t) => twin(middle + half * t));
-  // One by one where the twin leaves the numbers: at the ends.
-  if (!values.every(Number.isFinite)) {
+  const values = points.map((t) => Math.max(-end, Math.min(end, twin(middle + half * t))));
+  const constant = values.every((value) => value === values[0]);
+  // One by one where the twin leaves the numbers.
+  if (!constant && !values.every((value) => Math.abs(value) < end)) {
     for (let i = 0; i < size; i++) one(twin(float(first + i)), memory[x / 4 + i], first + i);
     return;
   }
-  const constant = values.every((value) => value === values[0]);
   new Float64Array(memory.buffer, c, nodes).set(
     toCoefficients.map((row, j) =>
       constant ? (j === 0 ? values[0] : 0) : row.reduce((s, v, i) => s + v * values[i], 0),
@@ -69,7 +74,8 @@ function one(truth, result, bits) {
 }
 
 function float(bits) {
-  return new Float32Array(Uint32Array.of(bits).buffer)[0];
+  word[0] = bits;
+  return asFloat[0];
 }
 
 function inverse(matrix) {

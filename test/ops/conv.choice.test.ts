@@ -4,6 +4,7 @@ import type { Attribute, GraphNode } from "../../src/graph/graph.js";
 import type { RunKernels } from "../../src/kernels/abi.js";
 import { conv, depthwiseUntil, sparseFromWinograd, winogradFrom } from "../../src/ops/conv.js";
 import type { PlacedWeight, Slot } from "../../src/ops/op.js";
+import { sparseFromConv } from "../../src/ops/sparse.js";
 
 interface Choice {
   readonly shape: readonly number[];
