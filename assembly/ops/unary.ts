@@ -1,6 +1,6 @@
 import { log_f32x4 } from "../log";
 import { exp_f32x4 } from "../math";
-import { load_head, store_head } from "../simd";
+import { clamp, load_head, store_head } from "../simd";
 
 /** What is done with x and the numbers p, q, r. src/ops/codes.ts has the same numbers. */
 const enum Unary {
@@ -17,7 +17,7 @@ const enum Unary {
   reciprocal,
   /** x / p + q. */
   quotient,
-  /** min(max(x, p), q), NaN for NaN. */
+  /** min(max(x, p), q) + r, NaN for NaN: see `clamp` in ../simd. */
   clip,
   /** x p + q within 0..1. */
   hardSigmoid,
@@ -81,7 +81,7 @@ function each(op: Unary, n: i32, x: usize, y: usize, p: f32, q: f32, r: f32): vo
     if (op == Unary.log) to = log_f32x4(v);
     if (op == Unary.reciprocal) to = f32x4.div(f32x4.splat(p), v);
     if (op == Unary.quotient) to = f32x4.add(f32x4.div(v, f32x4.splat(p)), f32x4.splat(q));
-    if (op == Unary.clip) to = f32x4.pmin(f32x4.pmax(v, f32x4.splat(p)), f32x4.splat(q));
+    if (op == Unary.clip) to = clamp(v, f32x4.splat(p), f32x4.splat(q), f32x4.splat(r));
     if (op == Unary.hardSigmoid || op == Unary.hardSwish) {
       const line = f32x4.add(f32x4.mul(v, f32x4.splat(p)), f32x4.splat(q));
       to = f32x4.pmin(f32x4.pmax(line, zero), one);

@@ -5,15 +5,17 @@ import { showShape, sizeOf } from "../tensor.js";
 import { number, only } from "./attributes.js";
 import { checkTypes } from "./elementwise.js";
 import type { Launch, Op, Site, Slots } from "./op.js";
-import { combine, copy, launchOf, map, recipeOf, standing } from "./recipe.js";
+import { combine, copy, launchOf, map, recipeOf, reshaped, standing } from "./recipe.js";
 
-/** min(max(x, lo), hi), either bound a scalar input that may be absent, or the attributes min and max; NaN stays NaN. */
+/**
+ * min(max(x, lo), hi), NaN for NaN; lo and hi are the attributes min and max, or inputs 1 and 2, each of which may be absent. Numbers of any
+ * type.
+ */
 export const clip: Op = {
   attrs(node) {
     only(node, ["min", "max"]);
     for (const name of ["min", "max"]) number(node, name, 0);
   },
-  inPlace: true,
   infer(node, inputs) {
     const [{ dtype, shape }] = checkTypes(node, inputs.slice(0, 1), "numbers");
     for (const i of [1, 2]) {
@@ -26,6 +28,7 @@ export const clip: Op = {
     }
     return [{ dtype, shape }];
   },
+  inPlace: true,
   lower:
     ({ kernels, node }) =>
     ({ inputs, outputs }) => {
@@ -33,13 +36,12 @@ export const clip: Op = {
       const recipe = recipeOf(kernels);
       const [from, to] = [standing(x!), standing(outputs[0])];
       if (isFloat(x!.dtype) && [least, most].every((bound) => !bound || bound.known)) {
-        const low = Number(least?.known?.[0] ?? number(node, "min", Number.NEGATIVE_INFINITY));
-        const high = Number(most?.known?.[0] ?? number(node, "max", Number.POSITIVE_INFINITY));
-        map(recipe, "clip", from, to, low, high);
+        const [lo, hi] = boundsOf(node, (i) => Number(inputs[i]!.known![0]));
+        map(recipe, "clip", from, to, lo, hi, zeroOf(lo));
         return launchOf(recipe);
       }
-      if (least) combine(recipe, "max", from, { ...standing(least), shape: [] }, to);
-      if (most) combine(recipe, "min", least ? to : from, { ...standing(most), shape: [] }, to);
+      if (least) combine(recipe, "max", from, reshaped(standing(least), []), to);
+      if (most) combine(recipe, "min", least ? to : from, reshaped(standing(most), []), to);
       if (!least && !most) copy(recipe, from, to);
       return launchOf(recipe);
     },
@@ -64,6 +66,11 @@ function boundsOf(node: GraphNode, read: (i: number) => number): [lo: number, hi
   return [bound(1, "min", Number.NEGATIVE_INFINITY), bound(2, "max", Number.POSITIVE_INFINITY)];
 }
 
+/** What makes +0 of -0 where lo is 0, and changes nothing elsewhere. */
+function zeroOf(lo: number): number {
+  return lo === 0 ? 0 : -0;
+}
+
 /** Limits of an activation, as assembly/simd.ts takes them in `clamp`, in memory for the life of the session. */
 export function limitsOf(site: Site): number {
   const { kernels, node } = site;
@@ -74,7 +81,7 @@ export function limitsOf(site: Site): number {
     return new Float32Array(kernels.memory.buffer, site.dense(i), 1)[0];
   });
   const limits = site.alloc(12);
-  new Float32Array(kernels.memory.buffer, limits, 3).set([lo, hi, lo === 0 ? 0 : -0]);
+  new Float32Array(kernels.memory.buffer, limits, 3).set([lo, hi, zeroOf(lo)]);
   return limits;
 }
 
