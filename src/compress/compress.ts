@@ -8,6 +8,7 @@ import { isReal, type PlainWeight, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
 import { createEngine } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
+import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { nameOf } from "../tensor.js";
@@ -86,7 +87,7 @@ export async function compress(
   if (!Number.isSafeInteger(seed)) throw new RangeError(expected("seed", "a whole number", `${seed}`));
   signal?.throwIfAborted();
   checkGraph(graph);
-  const folded = fold(modernize(decoded(graph)));
+  const folded = fold(hoist(modernize(decoded(graph))));
   checkGraph(folded);
   if (recipe !== undefined) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
   const parameters = parameterCount(folded);

@@ -1,10 +1,9 @@
 import { expected, ShapeError } from "../errors.js";
-import type { Graph, GraphNode } from "../graph/graph.js";
-import { createEngine, floatsAt } from "../kernels/engine.js";
-import type { Info, Slot } from "../ops/op.js";
-import { type Feeds, shapeOfFeed, valuesOf } from "../runtime/feeds.js";
-import { bindPlan, enterPlan, lowerGraph, runPlan } from "../runtime/plan.js";
-import { sizeOf } from "../tensor.js";
+import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
+import { sidesOf, sidesOutput, type Window, windowOf } from "../ops/window.js";
+import type { Feeds } from "../runtime/feeds.js";
+import { Model } from "../runtime/session.js";
+import { sizeOf, type Tensor } from "../tensor.js";
 
 /**
  * What a weight is multiplied with, per column of its matrix [rows, cols]. In a grouped convolution the rows of each group meet
@@ -23,45 +22,33 @@ interface Sums extends Moments {
 }
 
 /**
- * Runs the network over unlabelled inputs and gives the moments before each weight of a Conv or Gemm [out, in], over all nodes
- * that use it.
+ * Runs the network over unlabelled inputs and gives the moments before each weight of a Conv (of images or lines) or Gemm [out, in],
+ * over all nodes that use it.
  * @throws ShapeError where the inputs do not fit, bring NaN, or there are none
  */
 export function observe(graph: Graph, module: WebAssembly.Module, calibration: Iterable<Feeds>): Map<string, Moments> {
-  const watched = graph.nodes.filter((node) => graph.weights.has(node.inputs[1]) && multiplies(node));
+  const watched = graph.nodes.filter((node) => isWatched(graph, node));
   const sums = new Map<string, Sums>();
-  const engine = createEngine(module);
-  const lowered = lowerGraph(engine, graph);
-  const base = engine.arena.mark();
+  const model = new Model(withOutputs(graph, new Set(watched.map(({ inputs }) => inputs[0]))), module);
   let samples = 0;
   for (const feeds of calibration) {
-    engine.arena.release(base);
-    const infos = new Map<string, Info>();
-    for (const input of graph.inputs) {
-      const feed = feeds[input.name];
-      if (!feed)
-        throw new ShapeError(expected("calibration", `input ${input.name}`, Object.keys(feeds).join(", ") || "none"));
-      infos.set(input.name, { dtype: input.dtype, shape: shapeOfFeed(input, feed) });
-    }
-    const plan = bindPlan(engine, graph, lowered, infos, { keep: true });
-    enterPlan(engine, plan);
     for (const { name } of graph.inputs) {
-      const values = valuesOf(feeds[name]);
-      floatsAt(engine, plan.slots.get(name)!.pointer, values.length).set(values as Float32Array);
+      if (feeds[name] === undefined) {
+        throw new ShapeError(expected("calibration", `input ${name}`, Object.keys(feeds).join(", ") || "none"));
+      }
     }
-    runPlan(plan);
+    const values = model.run(feeds);
     for (const node of watched) {
-      const [x, y] = [plan.slots.get(node.inputs[0])!, plan.slots.get(node.outputs[0])!];
-      const kernel = graph.weights.get(node.inputs[1])!.shape.slice(2);
-      const width = x.shape[1] * sizeOf(kernel);
+      const weight = graph.weights.get(node.inputs[1])!;
+      const x = values[node.inputs[0]];
+      const width = x.shape[1] * sizeOf(weight.shape.slice(2));
       const into = sums.get(node.inputs[1]) ?? {
         mean: new Float64Array(width),
         square: new Float64Array(width),
         count: 0,
       };
-      const values = floatsAt(engine, x.pointer, sizeOf(x.shape));
-      if (node.op === "Gemm") addMatrix(into, values);
-      else addImages(into, values, x, y, node, kernel);
+      if (node.op === "Gemm") addMatrix(into, x.data);
+      else addImages(into, x, node, weight.shape.slice(2));
       sums.set(node.inputs[1], into);
       if (into.count > 0 && !into.square.every(Number.isFinite)) {
         throw new ShapeError(expected("calibration", "finite activations", `NaN or Infinity before node ${node.name}`));
@@ -81,12 +68,22 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
   );
 }
 
-function multiplies(node: GraphNode): boolean {
-  return node.op === "Conv" || (node.op === "Gemm" && node.attributes.transB === 1);
+/** The network with more of its values among its outputs, as float32. */
+function withOutputs(graph: Graph, names: ReadonlySet<string>): Graph {
+  const given = new Set(graph.outputs.map(({ name }) => name));
+  const more = [...names].filter((name) => !given.has(name)).map((name): ValueInfo => ({ name, dtype: "float32" }));
+  return { ...graph, outputs: [...graph.outputs, ...more] };
+}
+
+function isWatched(graph: Graph, { op, inputs, attributes }: GraphNode): boolean {
+  const weight = graph.weights.get(inputs[1]);
+  if (!weight || graph.weights.has(inputs[0])) return false;
+  if (op === "Gemm") return attributes.transB === 1 && !attributes.transA;
+  return op === "Conv" && (weight.shape.length === 3 || weight.shape.length === 4);
 }
 
 /** x [n, width]. */
-function addMatrix(into: Sums, x: Float32Array): void {
+function addMatrix(into: Sums, x: ArrayLike<number>): void {
   const width = into.mean.length;
   for (let i = 0; i < x.length; i++) {
     into.mean[i % width] += x[i];
@@ -95,35 +92,52 @@ function addMatrix(into: Sums, x: Float32Array): void {
   into.count += x.length / width;
 }
 
-/** Every tap of the kernel sees its own part of the images x [n, c, h, w], and zeros beyond their edges. */
+/** Images [n, c, h, w] or lines [n, c, l]. */
 function addImages(
   into: Sums,
-  x: Float32Array,
-  { shape: [batch, channels, height, width] }: Slot,
-  { shape: [, , outHeight, outWidth] }: Slot,
-  { attributes }: GraphNode,
-  [kernelHeight, kernelWidth]: readonly number[],
+  { shape, data }: Tensor & { readonly data: Float32Array },
+  node: GraphNode,
+  kernel: readonly number[],
 ): void {
-  const [strideY, strideX] = (attributes.strides ?? [1, 1]) as readonly number[];
-  const [dilationY, dilationX] = (attributes.dilations ?? [1, 1]) as readonly number[];
-  const [top, left] = (attributes.pads ?? [0, 0]) as readonly number[];
+  const [batch, channels, ...sizes] = shape;
+  const output = sidesOutput(node, sidesOf(node, sizes, kernel), sizes);
+  const window = windowOf(node, sizes, kernel);
   for (let image = 0; image < batch * channels; image++) {
-    let column = (image % channels) * kernelHeight * kernelWidth;
-    for (let i = 0; i < kernelHeight; i++) {
-      for (let j = 0; j < kernelWidth; j++, column++) {
-        for (let outY = 0; outY < outHeight; outY++) {
-          const inY = outY * strideY - top + i * dilationY;
-          if (inY < 0 || inY >= height) continue;
-          for (let outX = 0; outX < outWidth; outX++) {
-            const inX = outX * strideX - left + j * dilationX;
-            if (inX < 0 || inX >= width) continue;
-            const value = x[(image * height + inY) * width + inX];
-            into.mean[column] += value;
-            into.square[column] += value * value;
-          }
+    addPlane(into, image % channels, data, image, sizes, output, window);
+  }
+  into.count += batch * sizeOf(output);
+}
+
+/** Every tap of the kernel sees its own part of plane `at`, of one channel, and zeros beyond its edges. */
+function addPlane(
+  into: Sums,
+  channel: number,
+  x: Float32Array,
+  at: number,
+  sizes: readonly number[],
+  output: readonly number[],
+  { kernel: [kernelHeight, kernelWidth], strides, dilations, pads: [top, left] }: Window,
+): void {
+  const [height, width] = [sizes.length === 1 ? 1 : sizes[0], sizes[sizes.length - 1]];
+  const [outHeight, outWidth] = [output.length === 1 ? 1 : output[0], output[output.length - 1]];
+  let column = channel * kernelHeight * kernelWidth;
+  for (let i = 0; i < kernelHeight; i++) {
+    for (let j = 0; j < kernelWidth; j++, column++) {
+      let sum = 0;
+      let square = 0;
+      for (let outY = 0; outY < outHeight; outY++) {
+        const inY = outY * strides[0] - top + i * dilations[0];
+        if (inY < 0 || inY >= height) continue;
+        for (let outX = 0; outX < outWidth; outX++) {
+          const inX = outX * strides[1] - left + j * dilations[1];
+          if (inX < 0 || inX >= width) continue;
+          const value = x[(at * height + inY) * width + inX];
+          sum += value;
+          square += value * value;
         }
       }
+      into.mean[column] += sum;
+      into.square[column] += square;
     }
   }
-  into.count += batch * outHeight * outWidth;
 }

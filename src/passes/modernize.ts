@@ -1,5 +1,7 @@
+import type { DType, TypedArray } from "../dtype.js";
 import { type Attribute, type Body, defaultOpset, type Graph, type GraphNode, isBody } from "../graph/graph.js";
-import type { Weight } from "../graph/weight.js";
+import { widen } from "../graph/storage.js";
+import { isReal, type Weight } from "../graph/weight.js";
 import { constantOf } from "../ops/constant.js";
 import { Rewriter, rewrites } from "./rewrites.js";
 
@@ -41,11 +43,22 @@ function withBodies(node: GraphNode, each: (nodes: readonly GraphNode[]) => Grap
   return { ...node, attributes: Object.fromEntries(attributes) };
 }
 
-/** What a Constant node holds as a weight; text and what is no tensor stay with the node, which says what is wrong. */
+/**
+ * What a Constant node holds as a weight; text and what is no tensor stay with the node, which says what is wrong, and so do NaN and
+ * infinity, which no weight may hold.
+ */
 function weightOf(node: GraphNode): Weight | undefined {
   const numbers = ["value", "value_float", "value_floats", "value_int", "value_ints"];
   if (!Object.keys(node.attributes).every((name) => numbers.includes(name))) return undefined;
-  return { kind: "dense", ...constantOf(node) };
+  const { dtype, shape, data } = constantOf(node);
+  return holdsFinite(dtype, data) ? { kind: "dense", dtype, shape, data } : undefined;
+}
+
+function holdsFinite(dtype: DType, data: TypedArray): boolean {
+  if (!isReal(dtype)) return true;
+  const floats = new Float32Array(data.length);
+  widen(dtype, data, floats);
+  return floats.every(Number.isFinite);
 }
 
 /** Every name of a value or a node, in bodies too. */

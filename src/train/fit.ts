@@ -8,6 +8,7 @@ import type { FullKernels } from "../kernels/abi.js";
 import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
+import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
 import { bindPlan, enterPlan, lowerGraph, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
@@ -53,7 +54,7 @@ export interface Fit extends AsyncIterable<StepReport> {
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
   checkGraph(given);
-  const graph = fold(modernize(given));
+  const graph = fold(hoist(modernize(given)));
   let current: () => Graph = () => graph;
   return {
     graph: () => current(),

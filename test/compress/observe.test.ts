@@ -82,6 +82,39 @@ describe("moments", () => {
     }
   });
 
+  it("of a convolution over lines, and of one that pads by itself, are those of the same as an image with pads", () => {
+    const x = fed([2, 3, 9], 4);
+    const image = { ...x, shape: [2, 3, 1, 9] };
+    const lines = network("Conv", [3, 9], [4, 4], { strides: [2], pads: [2, 1], dilations: [2] }, [4, 3, 3]);
+    const flat = { strides: [1, 2], pads: [0, 2, 0, 1], dilations: [1, 2] };
+    const seen = observe(lines, fullModule, [{ x }]).get("w")!;
+    expect(seen).toEqual(
+      observe(network("Conv", [3, 1, 9], [4, 1, 4], flat, [4, 3, 1, 3]), fullModule, [{ x: image }]).get("w"),
+    );
+    const auto = network("Conv", [3, 9], [4, 9], { auto_pad: "SAME_LOWER" }, [4, 3, 4]);
+    const padded = network("Conv", [3, 9], [4, 9], { pads: [2, 1] }, [4, 3, 4]);
+    expect(observe(auto, fullModule, [{ x }])).toEqual(observe(padded, fullModule, [{ x }]));
+  });
+
+  it("follow inputs that are whole numbers, and inputs that shapes depend on", () => {
+    const tokens = { dtype: "int64", shape: [3], data: BigInt64Array.of(2n, 0n, 1n) } as const;
+    const count = { dtype: "int64", shape: [1], data: BigInt64Array.of(2n) } as const;
+    const b = new GraphBuilder("mixed");
+    const [ids, n] = [b.input("ids", [3], "int64"), b.input("n", [1], "int64")];
+    const rows = b.node("Gather", [
+      b.weight(
+        "table",
+        [3, 4],
+        Float32Array.from({ length: 12 }, (_, i) => i),
+      ),
+      ids,
+    ]);
+    const more = b.node("Tile", [rows, b.node("Concat", [n, n], { axis: 0 })]);
+    b.output("y", ["M", 2], b.node("Gemm", [more, b.weight("w", [2, 8], normals(16, 1))], { transB: 1 }));
+    const moments = observe(b.build(), fullModule, [{ ids: tokens, n: count }]).get("w")!;
+    expect([...moments.mean]).toEqual([4, 5, 6, 7, 4, 5, 6, 7]);
+  });
+
   it("are those of every layer's own input", () => {
     const b = new GraphBuilder("deep");
     const x = b.input("x", ["N", 5]);

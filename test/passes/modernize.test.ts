@@ -287,6 +287,17 @@ describe("Constant", () => {
     expect([...c2.data]).toEqual([3n]);
   });
 
+  test.each([Number.NEGATIVE_INFINITY, Number.NaN])("of %d stays, since no weight may hold it", (value) => {
+    const attributes = { value: tensor("float32", [2], [value, 2]) };
+    const given = graph();
+    const spoiled: Graph = { ...given, nodes: [{ ...given.nodes[0], attributes }, ...given.nodes.slice(1)] };
+    const made = modernize(spoiled);
+    expect(made.nodes.map((node) => node.name)).toEqual(["a", "b", "n"]);
+    expect(made.weights.size).toBe(0);
+    using model = new Model(spoiled, runModule);
+    expect([...model.run({ x: Float32Array.of(10, 20) }).y.data]).toEqual([value, 22]);
+  });
+
   test("of text stays for the operator to refuse", () => {
     const text: Graph = {
       ...graph(),

@@ -28,7 +28,7 @@ export const law: Readonly<Record<string, Room>> = {
   },
   compress: {
     what: "graph -> smaller graph, never formats, train",
-    from: ["base", "codec", "graph", "passes", "kernels", "runtime", "ops:types", "compress"],
+    from: ["base", "codec", "graph", "passes", "kernels", "runtime", "ops", "compress"],
     outside: [/^#kernels\/full$/],
   },
   train: {
