@@ -1,11 +1,13 @@
-import { expected, ShapeError } from "../errors.js";
+import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import type { GraphNode } from "../graph/graph.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
-import { asImage, type Geometry, geometryOf, laid, offsets, scratchOf } from "./image.js";
+import { type Geometry, geometryOf, isDepthwise, laid, offsets, scratchOf } from "./image.js";
 import { inTurn, type Launch, type Op, ofFloats, type Site, type Slots, type StoredWeight } from "./op.js";
 import { paysSparse, type Sparse } from "./sparse.js";
-import { imageShape, sidesOf, sidesOutput, windowOf } from "./window.js";
+import { convolution, packVolume, three, type Volume, volumeBytes } from "./volume.js";
+import { sidesOf, sidesOutput, windowOf } from "./window.js";
 
 type Kernels = Site["kernels"];
 
@@ -14,12 +16,9 @@ export const winogradFrom = 8;
 /** Sparsity from which CSR is faster than Winograd (measured: between 0.7 and 0.83, by shape). */
 export const sparseFromWinograd = 0.8;
 /**
- * Outputs for each input channel up to which a depthwise convolution is no matrix product (measured: 1.6 times faster at 4
- * without a stride, 0.9 with one; 1.3 and 0.7 at 8).
+ * Y = W * X + b over images, X [n, c, h, w], W [o, c / group, kh, kw], over lines, X [n, c, l], W [o, c / group, k], or over volumes,
+ * X [n, c, d, h, w], W [o, c / group, kd, kh, kw].
  */
-export const depthwiseUntil = 4;
-
-/** Y = W * X + b over images, X [n, c, h, w], W [o, c / group, kh, kw], or over lines, X [n, c, l], W [o, c / group, k]. */
 export const conv: Op = {
   attrs(node) {
     only(node, ["kernel_shape", "strides", "pads", "dilations", "group", "auto_pad"]);
@@ -29,14 +28,17 @@ export const conv: Op = {
   },
   infer: ofFloats((node, inputs) => {
     const x = shapeOf(node, inputs, 0);
-    const [n, c] = imageShape(node, asImage(x));
+    if (x.length < 3 || x.length > 5) {
+      throw new ShapeError(expected(`${node.name} (Conv)`, "images [n, c, h, w]", showShape(x)));
+    }
+    const [n, c] = x;
     const weight = shapeOf(node, inputs, 1);
     const group = integer(node, "group", 1);
     if (weight.length !== x.length || weight[1] * group !== c || weight[0] % group !== 0) {
       throw new ShapeError(
         expected(
           `${node.name} (Conv) weight`,
-          `[o, ${c} / ${group}, ${x.length === 3 ? "k" : "kh, kw"}], o a multiple of ${group}`,
+          `[o, ${c} / ${group}, ${["k", "kh, kw", "kd, kh, kw"][x.length - 3]}], o a multiple of ${group}`,
           showShape(weight),
         ),
       );
@@ -54,6 +56,7 @@ export const conv: Op = {
   lower(site) {
     const weight = site.weight(1);
     if (weight === undefined || weight.kind === "live") return unpacked(site);
+    if (weight.shape.length === 5) return packedDeep(site, weight.shape);
     const bias = site.dense(2);
     const group = integer(site.node, "group", 1);
     if (isDepthwise(weight.shape[1], weight.rows / group)) return depthwise(site, weight, bias);
@@ -68,6 +71,9 @@ export const conv: Op = {
   },
   grad({ node, kernels }) {
     return ({ inputs, outputs, dInputs, dOutputs }) => {
+      if (inputs[0]!.shape.length === 5) {
+        throw new UnsupportedError(expected(`${node.name} (Conv)`, "a gradient of lines or images", "one of volumes"));
+      }
       const geometry = geometryOf(node, inputs[0]!.shape, inputs[1]!.shape, outputs[0].shape);
       const { group, o, p, batch } = geometry;
       const [x, w] = [inputs[0]!.pointer, inputs[1]!.pointer];
@@ -123,6 +129,7 @@ function fasterDense({ nnz, rows, cols }: Pick<Sparse, "nnz" | "rows" | "cols">)
 /** Weights that change between runs: what is packed is packed at each. */
 function unpacked({ kernels, node, limits }: Site): (io: Slots) => Launch {
   return ({ inputs, outputs }) => {
+    if (inputs[0]!.shape.length === 5) return unpackedDeep(kernels, node, limits, { inputs, outputs });
     const geometry = geometryOf(node, inputs[0]!.shape, inputs[1]!.shape, outputs[0].shape);
     const [x, w, b = 0] = inputs.map((slot) => slot?.pointer ?? 0);
     const y = outputs[0].pointer;
@@ -190,11 +197,6 @@ function winograd(site: Site, weight: StoredWeight, group: number, bias: number)
   };
 }
 
-/** Whether each group has one channel in and few out, so that there are no channels to sum over. */
-function isDepthwise(inputs: number, outputs: number): boolean {
-  return inputs === 1 && outputs <= depthwiseUntil;
-}
-
 type DepthwiseSizes =
   Parameters<Kernels["depthwise_f32"]> extends [...infer S, number, number, number, number, number, number] ? S : never;
 
@@ -241,5 +243,46 @@ function sparse({ kernels, node, limits }: Site, weight: Sparse, bias: number): 
         : kernels.sparse_conv_f32.bind(undefined, ...source, ...rest);
     });
     return { scratch: kernels.sparse_conv_scratch_bytes(c, sizes[3], o, nnz, ...laid(sizes)), run: inTurn(calls) };
+  };
+}
+
+function volumeOf(node: GraphNode, x: readonly number[], weight: readonly number[], y: readonly number[]): Volume {
+  const sides = sidesOf(node, x.slice(2), weight.slice(2));
+  const group = integer(node, "group", 1);
+  return {
+    ...{ batch: x[0], deep: true, group, c: weight[1], o: weight[0] / group, size: three(x.slice(2), 1) },
+    ...{ kernel: three(sides.kernel, 1), strides: three(sides.strides, 1), dilations: three(sides.dilations, 1) },
+    ...{ begins: three(sides.begins, 0), out: three(y.slice(2), 1) },
+  };
+}
+
+/** Volumes; weights as dense f32, packed once. */
+function packedDeep(site: Site, shape: readonly number[]): (io: Slots) => Launch {
+  const { kernels, node, limits } = site;
+  const bias = site.dense(2);
+  const group = integer(node, "group", 1);
+  const weights = { deep: true, group, c: shape[1], o: shape[0] / group, kernel: three(shape.slice(2), 1) };
+  const panels = site.alloc(volumeBytes(weights));
+  site.borrow(1, (values) => packVolume(kernels, weights, values, panels));
+  return ({ inputs, outputs }) => {
+    const { scratch, run } = convolution(kernels, volumeOf(node, inputs[0]!.shape, shape, outputs[0].shape));
+    const [x, y] = [inputs[0]!.pointer, outputs[0].pointer];
+    return { scratch, run: (at) => run(x, panels, bias, limits, y, at) };
+  };
+}
+
+/** Volumes; weights that change between runs. */
+function unpackedDeep(kernels: Kernels, node: GraphNode, limits: number, { inputs, outputs }: Slots): Launch {
+  const [x, w, b = 0] = inputs.map((slot) => slot?.pointer ?? 0);
+  const y = outputs[0].pointer;
+  const volume = volumeOf(node, inputs[0]!.shape, inputs[1]!.shape, outputs[0].shape);
+  const { scratch, run } = convolution(kernels, volume);
+  const panels = Math.ceil(volumeBytes(volume) / 64) * 64;
+  return {
+    scratch: panels + scratch,
+    run(at) {
+      packVolume(kernels, volume, w, at);
+      run(x, at, b, limits, y, at + panels);
+    },
   };
 }

@@ -6,6 +6,7 @@ import { clip } from "./clip.js";
 import { col2im } from "./col2im.js";
 import { constant, constantOfShape, eyeLike, range, shape, size } from "./constant.js";
 import { conv } from "./conv.js";
+import { convTranspose } from "./conv-transpose.js";
 import { cumProd, cumSum } from "./cumulative.js";
 import { dropout } from "./dropout.js";
 import * as elementwise from "./elementwise.js";
@@ -67,6 +68,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Constant", constant],
   ["ConstantOfShape", constantOfShape],
   ["Conv", conv],
+  ["ConvTranspose", convTranspose],
   ["Cos", pointwise.cos],
   ["Cosh", pointwise.cosh],
   ["CumProd", cumProd],

@@ -1,6 +1,5 @@
 import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import { showShape } from "../tensor.js";
 import { integer, integers } from "./attributes.js";
 
 /** A sliding window over the dimensions after images and channels, as convolutions and pools share it. */
@@ -87,12 +86,4 @@ export function windowOf(node: GraphNode, sizes: readonly number[], kernel?: rea
     dilations: pair(dilations, 1),
     pads: [...pair(begins, 0), ...pair(ends, 0)],
   };
-}
-
-/** Checks for images and gives [n, c, h, w]. */
-export function imageShape(node: GraphNode, shape: readonly number[]): readonly [number, number, number, number] {
-  if (shape.length !== 4) {
-    throw new ShapeError(expected(`${node.name} (${node.op})`, "images [n, c, h, w]", showShape(shape)));
-  }
-  return shape as unknown as readonly [number, number, number, number];
 }

@@ -11,7 +11,7 @@ export interface Fused {
 }
 
 /** Operators whose launch can hold what it makes within limits. */
-const holding = new Set(["Conv", "Gemm", "MatMul"]);
+const holding = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
 /**
  * Takes each activation that only holds values within limits (Relu, Clip) into the node before it, where nothing else reads what

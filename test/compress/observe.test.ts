@@ -146,6 +146,11 @@ describe("moments", () => {
     for (let c = 0; c < 4; c++) expect(moments.mean[c]).toBeCloseTo(mean(all.filter((_, i) => i % 4 === c)), 12);
   });
 
+  it("of convolutions of volumes are none", () => {
+    const graph = network("Conv", [2, 4, 5, 6], [3, 2, 3, 4], {}, [3, 2, 3, 3, 3]);
+    expect(observe(graph, fullModule, [{ x: fed([2, 2, 4, 5, 6], 1) }])).toEqual(new Map());
+  });
+
   it("of a network without such weights are none", () => {
     expect(observe(network("MatMul", [4], [3], {}, [4, 3]), fullModule, [{ x: fed([2, 4], 1) }])).toEqual(new Map());
   });

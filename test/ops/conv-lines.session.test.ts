@@ -106,7 +106,7 @@ describe("refused", () => {
     ["another kernel_shape", { kernel_shape: [2] }, [1, 2, 9], [3, 2, 3]],
     ["a kernel longer than the line", {}, [1, 2, 2], [3, 2, 3]],
     ["two dimensions", {}, [2, 9], [3, 2]],
-    ["five dimensions", {}, [1, 2, 9, 9, 9], [3, 2, 3, 3, 3]],
+    ["six dimensions", {}, [1, 2, 9, 9, 9, 9], [3, 2, 3, 3, 3, 3]],
   ] as [string, Record<string, Attribute>, number[], number[]][])("%s", (_, attributes, x, w) => {
     expect(() =>
       conv.infer(

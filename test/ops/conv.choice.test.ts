@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { Attribute, GraphNode } from "../../src/graph/graph.js";
 import type { RunKernels } from "../../src/kernels/abi.js";
-import { conv, depthwiseUntil, sparseFromWinograd, winogradFrom } from "../../src/ops/conv.js";
+import { conv, sparseFromWinograd, winogradFrom } from "../../src/ops/conv.js";
+import { depthwiseUntil } from "../../src/ops/image.js";
 import type { PlacedWeight, Slot } from "../../src/ops/op.js";
 import { sparseFromConv } from "../../src/ops/sparse.js";
 
