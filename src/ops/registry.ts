@@ -9,6 +9,7 @@ import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
 import { cumProd, cumSum } from "./cumulative.js";
 import { dropout } from "./dropout.js";
+import { einsum } from "./einsum.js";
 import * as elementwise from "./elementwise.js";
 import { expand, tile } from "./expand.js";
 import { gather, gatherElements, gatherND } from "./gather.js";
@@ -76,6 +77,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["DepthToSpace", depthToSpace],
   ["Div", elementwise.div],
   ["Dropout", dropout],
+  ["Einsum", einsum],
   ["Elu", pointwise.elu],
   ["Equal", elementwise.equal],
   ["Erf", erf],
