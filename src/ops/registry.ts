@@ -1,6 +1,7 @@
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { erf, gelu, relu, sigmoid, tanh } from "./activation.js";
+import { bitCast } from "./bit-cast.js";
 import { cast, castLike } from "./cast.js";
 import { clip } from "./clip.js";
 import { col2im } from "./col2im.js";
@@ -8,6 +9,7 @@ import { constant, constantOfShape, eyeLike, range, shape, size } from "./consta
 import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
 import { cumProd, cumSum } from "./cumulative.js";
+import { det } from "./det.js";
 import { dropout } from "./dropout.js";
 import { einsum } from "./einsum.js";
 import * as elementwise from "./elementwise.js";
@@ -15,7 +17,9 @@ import { expand, tile } from "./expand.js";
 import { gather, gatherElements, gatherND } from "./gather.js";
 import { affineGrid, gridSample } from "./grid-sample.js";
 import { gemm } from "./linear.js";
+import { negativeLogLikelihoodLoss, softmaxCrossEntropyLoss } from "./loss.js";
 import { matmul } from "./matmul.js";
+import { maxUnpool } from "./max-unpool.js";
 import { flatten, identity, reshape, squeeze, unsqueeze } from "./movement.js";
 import { batchNormalization, layerNormalization } from "./norm.js";
 import { oneHot } from "./one-hot.js";
@@ -27,12 +31,15 @@ import { argMax, argMin, hardmax, topK } from "./rank.js";
 import { gru, lstm, rnn } from "./recurrent.js";
 import * as reduce from "./reduce.js";
 import { resize } from "./resize.js";
+import { roiAlign } from "./roi-align.js";
 import { scatterElements, scatterND } from "./scatter.js";
 import { compress, nonZero, unique } from "./select.js";
 import { reverseSequence, tensorScatter } from "./sequence.js";
+import { blackmanWindow, hammingWindow, hannWindow } from "./signal.js";
 import { concat, slice, split } from "./slice.js";
 import { logSoftmax, softmax } from "./softmax.js";
 import * as statistics from "./statistics.js";
+import { nonMaxSuppression } from "./suppression.js";
 import { depthToSpace, spaceToDepth, transpose } from "./transpose.js";
 import { trilu } from "./trilu.js";
 
@@ -52,11 +59,13 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Atanh", pointwise.atanh],
   ["AveragePool", averagePool],
   ["BatchNormalization", batchNormalization],
+  ["BitCast", bitCast],
   ["BitShift", elementwise.bitShift],
   ["BitwiseAnd", elementwise.bitwiseAnd],
   ["BitwiseNot", pointwise.bitwiseNot],
   ["BitwiseOr", elementwise.bitwiseOr],
   ["BitwiseXor", elementwise.bitwiseXor],
+  ["BlackmanWindow", blackmanWindow],
   ["Cast", cast],
   ["CastLike", castLike],
   ["Ceil", pointwise.ceil],
@@ -75,6 +84,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["CumProd", cumProd],
   ["CumSum", cumSum],
   ["DepthToSpace", depthToSpace],
+  ["Det", det],
   ["Div", elementwise.div],
   ["Dropout", dropout],
   ["Einsum", einsum],
@@ -99,6 +109,8 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["GridSample", gridSample],
   ["GroupNormalization", statistics.groupNormalization],
   ["GRU", gru],
+  ["HammingWindow", hammingWindow],
+  ["HannWindow", hannWindow],
   ["Hardmax", hardmax],
   ["HardSigmoid", pointwise.hardSigmoid],
   ["HardSwish", pointwise.hardSwish],
@@ -119,6 +131,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["MatMul", matmul],
   ["Max", elementwise.max],
   ["MaxPool", maxPool],
+  ["MaxUnpool", maxUnpool],
   ["Mean", elementwise.mean],
   ["MeanVarianceNormalization", statistics.meanVarianceNormalization],
   ["Min", elementwise.min],
@@ -126,6 +139,8 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Mod", elementwise.mod],
   ["Mul", elementwise.mul],
   ["Neg", pointwise.neg],
+  ["NegativeLogLikelihoodLoss", negativeLogLikelihoodLoss],
+  ["NonMaxSuppression", nonMaxSuppression],
   ["NonZero", nonZero],
   ["Not", pointwise.not],
   ["OneHot", oneHot],
@@ -151,6 +166,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["ReverseSequence", reverseSequence],
   ["RMSNormalization", statistics.rmsNormalization],
   ["RNN", rnn],
+  ["RoiAlign", roiAlign],
   ["Round", pointwise.round],
   ["ScatterElements", scatterElements],
   ["ScatterND", scatterND],
@@ -164,6 +180,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Size", size],
   ["Slice", slice],
   ["Softmax", softmax],
+  ["SoftmaxCrossEntropyLoss", softmaxCrossEntropyLoss],
   ["Softplus", pointwise.softplus],
   ["Softsign", pointwise.softsign],
   ["SpaceToDepth", spaceToDepth],

@@ -74,23 +74,25 @@ export const softmax: Op = {
     },
 };
 
-/** x - max x - log sum exp(x - max x) along an axis. */
+/** y = x - max x - log sum exp(x - max x) along an axis. */
+export function logSoftmaxOf(recipe: Recipe, axis: number, x: Operand, y: Operand): void {
+  shifted(recipe, axis, x, y);
+  const powers = room(recipe, x.shape);
+  map(recipe, "exp", y, powers);
+  const sum = room(recipe, keptShape(x.shape, [axis]));
+  fold(recipe, "sum", powers, [axis], sum);
+  map(recipe, "log", sum, sum);
+  combine(recipe, "sub", y, sum, y);
+}
+
 export const logSoftmax: Op = {
   ...along,
   lower:
     ({ kernels, node }) =>
     ({ inputs, outputs }) => {
-      const { shape } = outputs[0];
-      const axis = axisIn(node, shape);
       const recipe = recipeOf(kernels);
-      const y = standing(outputs[0]);
-      shifted(recipe, axis, standing(inputs[0]!), y);
-      const powers = room(recipe, shape);
-      map(recipe, "exp", y, powers);
-      const sum = room(recipe, keptShape(shape, [axis]));
-      fold(recipe, "sum", powers, [axis], sum);
-      map(recipe, "log", sum, sum);
-      combine(recipe, "sub", y, sum, y);
+      const axis = axisIn(node, outputs[0].shape);
+      logSoftmaxOf(recipe, axis, standing(inputs[0]!), standing(outputs[0]));
       return launchOf(recipe);
     },
 };
