@@ -205,7 +205,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
 ]);
 
 /** Operators that hold bodies: they are followed while planning (passes/control.ts). */
-export const controls: ReadonlySet<string> = new Set(["If", "Loop"]);
+export const controls: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 
 /** @throws UnsupportedError naming the node and its operator */
 export function operatorOf(node: GraphNode): Op {

@@ -1,6 +1,7 @@
 // If and Loop, followed while planning: a branch is chosen and a loop unrolled by elements that are known then.
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { type Body, type GraphNode, isBody } from "../graph/graph.js";
+import { axisOf } from "../ops/attributes.js";
 import type { Info } from "../ops/op.js";
 import { showShape } from "../tensor.js";
 import type { Walk } from "./infer.js";
@@ -44,18 +45,19 @@ export function repeat(walk: Walk, node: GraphNode, names: Map<string, string>):
   for (const [i, output] of node.outputs.entries()) {
     if (output === "") continue;
     if (i < carried.length) names.set(output, carried[i]);
-    else gather(walk, node, names, output, gathered[i - carried.length], body.outputs[i + 1]);
+    else gather(walk, node, names, output, gathered[i - carried.length], body.outputs[i + 1], 0);
   }
 }
 
-/** What an output of the body was each time round, along a new first dimension. */
-function gather(
+/** What an output of the body was each time round, along a new dimension. */
+export function gather(
   walk: Walk,
   node: GraphNode,
   names: Map<string, string>,
   output: string,
   parts: readonly string[],
   declared: Body["outputs"][number],
+  along: number,
 ): void {
   const infos = parts.map((name) => walk.infos.get(name)!);
   const [first] = infos;
@@ -63,29 +65,31 @@ function gather(
   const dtype = first?.dtype ?? declared.dtype;
   if (!shape || !dtype || !shape.every((dim) => typeof dim === "number")) {
     throw new UnsupportedError(
-      expected(`node ${node.name} (Loop)`, `a turn that tells the shape of ${output}`, "none"),
+      expected(`node ${node.name} (${node.op})`, `a turn that tells the shape of ${output}`, "none"),
     );
   }
   for (const info of infos) {
     if (showShape(info.shape) !== showShape(shape)) {
       throw new ShapeError(
-        expected(`node ${node.name} (Loop)`, `${showShape(shape)} each time`, showShape(info.shape)),
+        expected(`node ${node.name} (${node.op})`, `${showShape(shape)} each time`, showShape(info.shape)),
       );
     }
   }
-  const name = walk.add(output, names, { dtype, shape: [parts.length, ...(shape as readonly number[])] });
-  walk.step({ node, inputs: parts, outputs: [name], stacks: true });
+  const axis = axisOf(node, along, shape.length + 1);
+  const whole = (shape as readonly number[]).toSpliced(axis, 0, parts.length);
+  const name = walk.add(output, names, { dtype, shape: whole });
+  walk.step({ node, inputs: parts, outputs: [name], copies: { stack: axis } });
 }
 
 function enter(walk: Walk, names: Map<string, string>, name: string, info: Info): void {
   names.set(name, walk.add(name, names, info));
 }
 
-function resolved(name: string, names: ReadonlyMap<string, string>): string {
+export function resolved(name: string, names: ReadonlyMap<string, string>): string {
   return names.get(name) ?? name;
 }
 
-function bodyOf(node: GraphNode, attribute: string): Body {
+export function bodyOf(node: GraphNode, attribute: string): Body {
   const body = node.attributes[attribute];
   if (body === undefined || !isBody(body)) {
     throw new ShapeError(expected(`node ${node.name} (${node.op})`, `a body ${attribute}`, "none"));
@@ -93,7 +97,7 @@ function bodyOf(node: GraphNode, attribute: string): Body {
   return body;
 }
 
-function refuse(node: GraphNode, want: string, { inputs, outputs }: Body): never {
+export function refuse(node: GraphNode, want: string, { inputs, outputs }: Body): never {
   const got = `${inputs.length} inputs and ${outputs.length} outputs`;
   throw new ShapeError(expected(`node ${node.name} (${node.op})`, want, got));
 }

@@ -6,6 +6,7 @@ import { type Info, NeedsValue } from "../ops/op.js";
 import { operatorOf } from "../ops/registry.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { branch, repeat } from "./control.js";
+import { scan } from "./scan.js";
 
 /**
  * So many elements are computed while planning at most: enough for what shapes are made of, and for the tables that exporters
@@ -39,9 +40,12 @@ export interface Step {
   readonly node: GraphNode;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The inputs, one after another, are the output: what a Loop gathers. */
-  readonly stacks?: boolean;
+  /** What is done instead of the node's own operator. */
+  readonly copies?: Copies;
 }
+
+/** What Loop and Scan gather: the inputs beside each other along a dimension of the output. Or what Scan takes: a slice of its input. */
+export type Copies = { readonly stack: number } | { readonly slice: number; readonly at: number };
 
 export interface Inferred {
   readonly infos: ReadonlyMap<string, Info>;
@@ -93,6 +97,7 @@ export class Walk {
     for (const node of nodes) {
       if (node.op === "If") branch(this, node, names);
       else if (node.op === "Loop") repeat(this, node, names);
+      else if (node.op === "Scan") scan(this, node, names);
       else this.#node(node, names);
     }
   }

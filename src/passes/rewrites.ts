@@ -1,5 +1,6 @@
 import type { TypedArray } from "../dtype.js";
-import type { Attribute, Graph, GraphNode } from "../graph/graph.js";
+import { expected, UnsupportedError } from "../errors.js";
+import { type Attribute, type Graph, type GraphNode, isBody } from "../graph/graph.js";
 import type { Weight } from "../graph/weight.js";
 import { plainGemm } from "./gemm.js";
 
@@ -237,6 +238,25 @@ const aligns: Rewrite = (node, to) => {
   return [{ ...node, attributes: { coordinate_transformation_mode: "output_half_pixel", ...node.attributes } }];
 };
 
+/** Sequences [batch, time, ..], as Scan had them before 9: a Scan over the batch around one over time. */
+const overBatch: Rewrite = (node, to) => {
+  if (to.version >= 9) return undefined;
+  const [lengths, ...inputs] = node.inputs;
+  if (lengths)
+    throw new UnsupportedError(expected(`node ${node.name} (Scan)`, "sequences of one length", "their lengths"));
+  const { body, directions } = node.attributes;
+  const fresh = (names: readonly string[]) => names.map((name) => to.name(`${node.name}.${name}`));
+  const one = {
+    ...{ ...node, name: to.name(`${node.name}.time`), inputs: fresh(inputs), outputs: fresh(node.outputs) },
+    attributes: { ...without(node, "directions").attributes, ...(directions && { scan_input_directions: directions }) },
+  };
+  const values = (names: readonly string[]) => names.map((name) => ({ name }));
+  const around = isBody(body) ? body.name : node.name;
+  const each = { name: `${around}.batch`, inputs: values(one.inputs), outputs: values(one.outputs), nodes: [one] };
+  const attributes = { num_scan_inputs: inputs.length, body: { ...each, weights: new Map() } };
+  return [{ ...node, inputs, attributes }];
+};
+
 const renamedScatter: Rewrite = (node) => [{ ...node, op: "ScatterElements" }];
 
 const concatenated: Rewrite = (node, to) =>
@@ -284,6 +304,7 @@ export const rewrites: Readonly<Record<string, Rewrite | undefined>> = {
   Reshape: sequence(legacy, moved(5, "integers", false, ["shape", 1])),
   Resize: resize,
   RoiAlign: aligns,
+  Scan: overBatch,
   Scatter: renamedScatter,
   Slice: moved(10, "integers", false, ["starts", 1], ["ends", 2], ["axes", 3]),
   Softmax: flattened,

@@ -8,6 +8,7 @@ import { bytesOf, type Info, type Launch, type Op, type PlacedWeight, type Site,
 import { controls, operatorOf } from "../ops/registry.js";
 import { type Inferred, inferGraph, type Knowledge } from "../passes/infer.js";
 import { sizeOf } from "../tensor.js";
+import { copying } from "./copies.js";
 import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
 import { Weights } from "./weights.js";
 
@@ -174,39 +175,23 @@ export function bindPlan(
     return slots.get(name) ?? { ...info, pointer: 0 };
   };
   let most = 0;
-  const launches = steps.map(({ node, inputs: from, outputs: to, stacks }) => {
-    const { bind, constants: addresses } = stacks ? stack(engine, from) : lowered.nodes.get(node)!;
+  const launches = steps.map(({ node, inputs: from, outputs: to, copies }) => {
+    const own = copies ? undefined : lowered.nodes.get(node)!;
     const inputs = from.map((name, i) => {
       const slot = slotOf(name);
-      if (slot && addresses[i]) return { ...slot, pointer: addresses[i] };
+      if (slot && own?.constants[i]) return { ...slot, pointer: own.constants[i] };
       // What a body takes from outside may be a weight.
-      return slot && graph.weights.has(name) && !graph.weights.has(node.inputs[i])
+      return slot && graph.weights.has(name) && !(own && graph.weights.has(node.inputs[i]))
         ? { ...slot, pointer: lowered.weights.dense(name) }
         : slot;
     });
-    const launch = bind({ inputs, outputs: to.map((name) => slotOf(name)!) }, table);
+    const io = { inputs, outputs: to.map((name) => slotOf(name)!) };
+    const launch = own ? own.bind(io, table) : copying(engine.kernels, copies!, io);
     most = Math.max(most, launch.scratch);
     return { node, launch };
   });
   for (const [i, { name }] of graph.outputs.entries()) slots.set(name, slotOf(inferred.outputs[i])!);
   return { slots, launches, scratch: engine.arena.alloc(most), memory, constants };
-}
-
-/** One input after another as the output. */
-function stack({ kernels }: Engine, names: readonly string[]): Pick<Lowered, "bind" | "constants"> {
-  return {
-    constants: names.map(() => 0),
-    bind: ({ inputs, outputs }) => ({
-      scratch: 0,
-      run() {
-        let to = outputs[0].pointer;
-        for (const slot of inputs) {
-          kernels.copy_bytes(bytesOf(slot!), slot!.pointer, to);
-          to += bytesOf(slot!);
-        }
-      },
-    }),
-  };
 }
 
 /** Runs what is known through the kernels, in memory that is given back. */
@@ -264,12 +249,12 @@ function lifetimesOf(graph: Graph, { infos, steps, outputs }: Inferred, keep: bo
     lifetimes.push({ bytes: bytes(name), first, last: keep ? end : (lastUse.get(name) ?? first) });
   };
   for (const { name } of graph.inputs) settle(name, 0);
-  for (const [step, { node, inputs, outputs: made, stacks }] of steps.entries()) {
+  for (const [step, { node, inputs, outputs: made, copies }] of steps.entries()) {
     const [source] = inputs;
     const [result] = made;
     const place = home.get(source);
     const dies = !keep && place !== undefined && lifetimes[place].last === step;
-    if (dies && !stacks && operatorOf(node).inPlace && made.length === 1 && bytes(source) === bytes(result)) {
+    if (dies && !copies && operatorOf(node).inPlace && made.length === 1 && bytes(source) === bytes(result)) {
       names.push(result);
       home.set(result, place);
       lifetimes[place].last = lastUse.get(result) ?? step;
