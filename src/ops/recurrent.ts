@@ -1,12 +1,13 @@
-import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
+import { unaryCodes } from "./codes.js";
+import { type GateFunction, gateFunctions } from "./gate-function.js";
 import { type Launch, type Op, ofAny, type Site, type Slots } from "./op.js";
 
 type Kernels = RunKernels;
-type Function = (n: number, x: number, y: number) => void;
 
 /** What sets the three networks apart. */
 interface Cell {
@@ -30,8 +31,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** Addresses of one row's turn. */
 interface Row {
   readonly hidden: number;
-  readonly functions: readonly Function[];
+  readonly functions: readonly GateFunction[];
   readonly resetAfter: boolean;
+  /** Whether the forget gate is what the input gate leaves. */
+  readonly coupled: boolean;
   /** The product of the candidate's gate alone, for a reset before it. */
   readonly recur: (x: number, y: number) => void;
   readonly peepholes: number;
@@ -40,6 +43,8 @@ interface Row {
   state: number;
   cell: number;
   scratch: number;
+  /** For the functions. */
+  room: number;
 }
 
 const vanilla: Cell = {
@@ -47,9 +52,9 @@ const vanilla: Cell = {
   functions: ["Tanh"],
   cell: false,
   room: () => 0,
-  turn(kernels, { hidden, functions: [f], x, h, state }) {
+  turn(kernels, { hidden, functions: [f], x, h, state, room }) {
     kernels.add_f32(hidden, x, h, h);
-    f(hidden, h, state);
+    f(hidden, h, state, room);
   },
 };
 
@@ -60,11 +65,11 @@ const gated: Cell = {
   cell: false,
   room: (hidden) => 2 * hidden,
   turn(kernels, row) {
-    const { hidden, functions, x, h, state, scratch } = row;
+    const { hidden, functions, x, h, state, scratch, room } = row;
     const [f, g] = functions;
     const block = 4 * hidden;
     kernels.add_f32(2 * hidden, x, h, h);
-    f(2 * hidden, h, h);
+    f(2 * hidden, h, h, room);
     const [z, r] = [h, h + block];
     const candidate = scratch;
     if (row.resetAfter) kernels.multiply_add_f32(hidden, r, h + 2 * block, x + 2 * block, candidate);
@@ -73,7 +78,7 @@ const gated: Cell = {
       row.recur(candidate, candidate + block);
       kernels.add_f32(hidden, x + 2 * block, candidate + block, candidate);
     }
-    g(hidden, candidate, candidate);
+    g(hidden, candidate, candidate, room);
     // (1 - z) c + z s
     kernels.blend_f32(hidden, z, candidate, state, state);
   },
@@ -85,7 +90,7 @@ const longShort: Cell = {
   functions: ["Sigmoid", "Tanh", "Tanh"],
   cell: true,
   room: (hidden) => hidden,
-  turn(kernels, { hidden, functions, peepholes, x, h, state, cell, scratch }) {
+  turn(kernels, { hidden, functions, coupled, peepholes, x, h, state, cell, scratch, room }) {
     const [f, g, last] = functions;
     const block = 4 * hidden;
     kernels.add_f32(4 * hidden, x, h, h);
@@ -94,14 +99,15 @@ const longShort: Cell = {
       kernels.multiply_add_f32(hidden, peepholes, cell, i, i);
       kernels.multiply_add_f32(hidden, peepholes + 2 * block, cell, forget, forget);
     }
-    f(hidden, i, i);
-    f(hidden, forget, forget);
-    g(hidden, candidate, candidate);
+    f(hidden, i, i, room);
+    if (coupled) kernels.unary_f32(unaryCodes.quotient, hidden, i, forget, room, -1, 1, 0);
+    else f(hidden, forget, forget, room);
+    g(hidden, candidate, candidate, room);
     kernels.multiply_add_f32(hidden, i, candidate, 0, candidate);
     kernels.multiply_add_f32(hidden, forget, cell, candidate, cell);
     if (peepholes) kernels.multiply_add_f32(hidden, peepholes + block, cell, o, o);
-    f(hidden, o, o);
-    last(hidden, cell, scratch);
+    f(hidden, o, o, room);
+    last(hidden, cell, scratch, room);
     kernels.multiply_add_f32(hidden, o, scratch, 0, state);
   },
 };
@@ -121,14 +127,9 @@ function recurrent(cell: Cell): Op {
         ...(cell.cell ? ["input_forget"] : []),
       ]);
       directionsOf(node);
-      for (const name of ["clip", "activation_alpha", "activation_beta"]) {
-        if (node.attributes[name] !== undefined) {
-          throw new UnsupportedError(expected(`${node.name} (${node.op})`, `no ${name}`, "one"));
-        }
-      }
-      if (integer(node, "input_forget", 0) !== 0) {
-        throw new UnsupportedError(expected(`${node.name} (${node.op})`, "input_forget = 0", "another"));
-      }
+      const coupled = integer(node, "input_forget", 0);
+      if (coupled !== 0 && coupled !== 1)
+        throw new ShapeError(expected(`${node.name}.input_forget`, "0 or 1", `${coupled}`));
     },
     infer: ofAny((node, inputs) => {
       const { length, batch, hidden, directions } = sizesOf(node, cell, inputs);
@@ -137,7 +138,8 @@ function recurrent(cell: Cell): Op {
       return cell.cell ? [all, last, last] : [all, last];
     }),
     lower(site) {
-      const functions = functionsOf(site, cell);
+      const { kernels, node } = site;
+      const functions = gateFunctions(kernels, node, cell.functions, directionsOf(node).length);
       const fixed = [1, 2].map((i) => constantPanels(site, i));
       return (io) => bind(site, cell, functions, fixed, io);
     },
@@ -189,32 +191,6 @@ function sizesOf(node: GraphNode, { gates }: Cell, inputs: readonly (readonly nu
   return { length, batch, width: w[2], hidden, directions };
 }
 
-/** @throws UnsupportedError for a function that is not here */
-function functionsOf({ node, kernels }: Site, cell: Cell): readonly (readonly Function[])[] {
-  const known: Readonly<Record<string, Function>> = {
-    sigmoid: kernels.sigmoid_f32,
-    tanh: kernels.tanh_f32,
-    relu: kernels.relu_f32,
-  };
-  const each = cell.functions.length;
-  const directions = directionsOf(node);
-  const given = node.attributes.activations;
-  const all = Array.isArray(given) && given.length > 0 ? given : directions.flatMap(() => cell.functions);
-  if (all.length !== each * directions.length) {
-    throw new ShapeError(expected(`${node.name}.activations`, `${each} for each direction`, String(given)));
-  }
-  return directions.map((_, d) => {
-    const names = all.slice(d * each, (d + 1) * each);
-    return names.map((name) => {
-      const key = String(name).toLowerCase();
-      if (!Object.hasOwn(known, key)) {
-        throw new UnsupportedError(expected(`${node.name}.activations`, "Sigmoid, Tanh or Relu", String(name)));
-      }
-      return known[key];
-    });
-  });
-}
-
 /** Where the panels of a side stand for each direction; `candidate` those of the last gate alone. */
 interface Panels {
   readonly all: readonly number[];
@@ -247,7 +223,7 @@ function resetsBefore(node: GraphNode): boolean {
 function bind(
   { node, kernels }: Site,
   cell: Cell,
-  functions: readonly (readonly Function[])[],
+  functions: readonly (readonly GateFunction[])[],
   [fixedW, fixedR]: readonly (Panels | undefined)[],
   { inputs, outputs }: Slots,
 ): Launch {
@@ -276,6 +252,7 @@ function bind(
     state: block(batch * hidden),
     cell: block(cell.cell ? batch * hidden : 0),
     row: block(cell.room(hidden)),
+    room: block(4),
     w: block(fixedW ? 0 : kernels.gemm_panels_b_bytes(width, n) / 4),
     r: block(fixedR ? 0 : kernels.gemm_panels_b_bytes(hidden, n) / 4),
     candidate: block(apart && !fixedR ? kernels.gemm_panels_b_bytes(hidden, hidden) / 4 : 0),
@@ -298,6 +275,7 @@ function bind(
       hidden,
       functions: given,
       resetAfter: !apart,
+      coupled: integer(node, "input_forget", 0) === 1,
       recur: (from, to) => product(1, hidden, hidden, from, candidate, bias && bias + 4 * (n + 2 * hidden), to),
       peepholes: 0,
       x: 0,
@@ -305,6 +283,7 @@ function bind(
       state: 0,
       cell: 0,
       scratch: 0,
+      room: 0,
     }),
   );
   const stateOf = (i: number, d: number) => 4 * hidden * (batchFirst ? i * directions + d : d * batch + i);
@@ -330,6 +309,7 @@ function bind(
       if (apart) kernels.gemm_pack_b_f32(hidden, hidden, 1, hidden, from + 8 * hidden * hidden, candidate);
     }
     row.scratch = scratch + at.row;
+    row.room = scratch + at.room;
     row.peepholes = p && p + 12 * hidden * d;
     product(length * batch, n, width, x, wPanels, bias, scratch + at.x);
     begin(h0, d, scratch + at.state);

@@ -133,11 +133,145 @@ describe("recurrent networks", () => {
     expect(part.run(feeds).h).toEqual(whole.run(feeds).h);
   });
 
+  const functions = {
+    Sigmoid: () => (v: number) => 1 / (1 + Math.exp(-v)),
+    Tanh: () => Math.tanh,
+    Relu: () => (v: number) => Math.max(v, 0),
+    Affine:
+      (alpha = 1, beta = 0) =>
+      (v: number) =>
+        alpha * v + beta,
+    ScaledTanh:
+      (alpha = 1, beta = 1) =>
+      (v: number) =>
+        alpha * Math.tanh(beta * v),
+    HardSigmoid:
+      (alpha = 0.2, beta = 0.5) =>
+      (v: number) =>
+        Math.min(Math.max(alpha * v + beta, 0), 1),
+    Elu:
+      (alpha = 1) =>
+      (v: number) =>
+        v > 0 ? v : alpha * Math.expm1(v),
+    LeakyRelu:
+      (alpha = 0.01) =>
+      (v: number) =>
+        v < 0 ? alpha * v : v,
+    ThresholdedRelu:
+      (alpha = 1) =>
+      (v: number) =>
+        v > alpha ? v : 0,
+    Softsign: () => (v: number) => v / (1 + Math.abs(v)),
+    Softplus: () => (v: number) => Math.log1p(Math.exp(v)),
+  } as const;
+  type Name = keyof typeof functions;
+  const counts: Record<string, readonly [alpha: number, beta: number]> = {
+    ...{ Affine: [1, 1], ScaledTanh: [1, 1], HardSigmoid: [1, 1] },
+    ...{ Elu: [1, 0], LeakyRelu: [1, 0], ThresholdedRelu: [1, 0] },
+  };
+
+  /** A network whose gates have these functions, numbers given to those that take them while they last. */
+  async function expectWith(
+    choice: Choice,
+    names: readonly Name[],
+    alphas: number[],
+    betas: number[],
+    more: Record<string, Attribute> = {},
+  ) {
+    const { problem, graph, feeds } = made(choice);
+    const [a, b] = [[...alphas], [...betas]];
+    const chosen = names.map((name) => {
+      const [takesAlpha, takesBeta] = counts[name] ?? [0, 0];
+      const make = functions[name] as (alpha?: number, beta?: number) => (v: number) => number;
+      return make(takesAlpha ? a.shift() : undefined, takesBeta ? b.shift() : undefined);
+    });
+    const attributes: Record<string, Attribute> = { ...graph.nodes[0].attributes, ...more };
+    if (names.length) attributes.activations = names;
+    if (alphas.length) attributes.activation_alpha = alphas;
+    if (betas.length) attributes.activation_beta = betas;
+    using model = await loadModel({ ...graph, nodes: [{ ...graph.nodes[0], attributes }] });
+    const wanted = recurrent({
+      ...{ ...problem, functions: names.length ? chosen : undefined },
+      ...{ clip: more.clip as number | undefined, coupled: more.input_forget === 1 },
+    });
+    for (let run = 0; run < 2; run++) {
+      const results = model.run(feeds);
+      for (const { name } of graph.outputs) {
+        const want = wanted[name as "y" | "h" | "c"];
+        for (const [i, value] of results[name].data.entries()) {
+          expect(Math.abs(value - want[i]), `${name}[${i}]`).toBeLessThan(2e-5 * (1 + Math.abs(want[i])));
+        }
+      }
+    }
+  }
+
+  test.each(Object.keys(functions) as Name[])("%s, with its numbers and without", async (name) => {
+    const [alpha, beta] = counts[name] ?? [0, 0];
+    for (const sizes of [
+      [3, 2, 4, 5],
+      [2, 1, 3, 16],
+    ] as const) {
+      await expectWith({ op: "RNN", sizes, bias: true }, [name], [], []);
+      await expectWith({ op: "RNN", sizes, bias: true }, [name], alpha ? [0.3] : [], beta ? [-0.4] : []);
+      await expectWith({ op: "RNN", sizes }, [name], alpha ? [-0.7] : [], [], { clip: 0.5 });
+    }
+  });
+
+  test("numbers go to the functions that take them, in order", async () => {
+    const both = { sizes: [3, 2, 4, 5], direction: "bidirectional", bias: true, initial: true } as const;
+    const gru = ["HardSigmoid", "Tanh", "Sigmoid", "ScaledTanh"] as const;
+    await expectWith({ op: "GRU", ...both }, gru, [0.25, 0.8], [0.4, 1.5]);
+    await expectWith({ op: "GRU", ...both, resetAfter: true, weights: true }, gru, [0.25], [0.4]);
+    const lstm = ["HardSigmoid", "Softsign", "Affine", "Sigmoid", "LeakyRelu", "Elu"] as const;
+    await expectWith({ op: "LSTM", ...both, peepholes: true }, lstm, [0.3, 0.9, 0.2, 0.5], [0.45, 0.1]);
+    // Numbers for functions that take none are nothing.
+    await expectWith({ op: "LSTM", sizes: [3, 2, 4, 5] }, ["Sigmoid", "Tanh", "Tanh"], [0, 0, 0], []);
+  });
+
   test.each([
-    [{ activations: ["Affine"] }, UnsupportedError, "it.activations: expected Sigmoid, Tanh or Relu, got Affine"],
+    { op: "RNN", sizes: [4, 2, 3, 7] },
+    { op: "GRU", sizes: [4, 2, 3, 7], bias: true, initial: true },
+    { op: "GRU", sizes: [4, 2, 3, 7], resetAfter: true, weights: true },
+    { op: "LSTM", sizes: [4, 2, 3, 7], bias: true, initial: true, peepholes: true },
+    { op: "LSTM", sizes: [4, 2, 3, 16], direction: "bidirectional", weights: true },
+  ] as Choice[])("clip: %j", async (choice) => {
+    for (const clip of [0.1, 0.7, 100]) await expectWith(choice, [], [], [], { clip });
+  });
+
+  test.each([
+    { op: "LSTM", sizes: [4, 2, 3, 7], bias: true, initial: true },
+    { op: "LSTM", sizes: [4, 2, 3, 7], peepholes: true, initial: true },
+    { op: "LSTM", sizes: [4, 2, 3, 16], direction: "bidirectional", weights: true },
+  ] as Choice[])("input_forget: %j", async (choice) => {
+    await expectWith(choice, [], [], [], { input_forget: 1 });
+    await expectWith(choice, [], [], [], { input_forget: 0 });
+    await expect(expectWith(choice, [], [], [], { input_forget: 2 })).rejects.toThrow(
+      new ShapeError("it.input_forget: expected 0 or 1, got 2"),
+    );
+  });
+
+  test.each([
+    [{ activations: ["Sine"] }, UnsupportedError, "it.activations: expected names of ONNX's activations, got Sine"],
+    [
+      { activations: ["toString"] },
+      UnsupportedError,
+      "it.activations: expected names of ONNX's activations, got toString",
+    ],
+    [
+      { input_forget: 1 },
+      UnsupportedError,
+      "it (RNN): expected attributes among activations, activation_alpha, activation_beta, clip, direction, hidden_size, layout, got input_forget",
+    ],
+    [
+      { activations: ["Elu"], activation_alpha: [1, 2] },
+      ShapeError,
+      "it.activation_alpha: expected at most 1 numbers, got 2",
+    ],
+    [{ activation_beta: 1 }, ShapeError, "it.activation_beta: expected a list of numbers, got 1"],
+    [{ clip: 0 }, ShapeError, "it.clip: expected a number above 0, got 0"],
+    [{ clip: Number.NaN }, ShapeError, "it.clip: expected a number above 0, got NaN"],
     [{ activations: ["Tanh", "Tanh"] }, ShapeError, "it.activations: expected 1 for each direction, got Tanh,Tanh"],
     [{ direction: "up" }, ShapeError, "it.direction: expected forward, reverse or bidirectional, got up"],
-    [{ clip: 3 }, UnsupportedError, "it (RNN): expected no clip, got one"],
     [{ hidden_size: 4 }, ShapeError, "it (RNN) input 1: expected [1, 4, 4], got [1, 5, 4]"],
   ] as [Record<string, Attribute>, new (message: string) => Error, string][])(
     "%j is refused",

@@ -17,6 +17,11 @@ export interface Problem {
   readonly h0?: Float32Array;
   readonly c0?: Float32Array;
   readonly p?: Float32Array;
+  /** Functions of each direction, one after another; what they are given is held within -clip..clip. */
+  readonly functions?: readonly ((v: number) => number)[];
+  readonly clip?: number;
+  /** The forget gate is what the input gate leaves. */
+  readonly coupled?: boolean;
 }
 
 const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
@@ -33,7 +38,11 @@ export function recurrent(given: Problem): { y: Float64Array; h: Float64Array; c
   const outputAt = (t: number, d: number, i: number, j: number) =>
     (byBatch ? (i * length + t) * directions + d : (t * directions + d) * batch + i) * hidden + j;
   const inputAt = (t: number, i: number, k: number) => (byBatch ? i * length + t : t * batch + i) * width + k;
+  const usual = { RNN: [Math.tanh], GRU: [sigmoid, Math.tanh], LSTM: [sigmoid, Math.tanh, Math.tanh] }[op];
+  const clip = given.clip ?? Number.POSITIVE_INFINITY;
   for (let d = 0; d < directions; d++) {
+    const own = given.functions?.slice(d * usual.length, (d + 1) * usual.length) ?? usual;
+    const [f, g, last] = own.map((of) => (v: number) => of(Math.min(Math.max(v, -clip), clip)));
     for (let i = 0; i < batch; i++) {
       let s = Array.from({ length: hidden }, (_, j) => given.h0?.[stateAt(d, i, j)] ?? 0);
       let cell = Array.from({ length: hidden }, (_, j) => given.c0?.[stateAt(d, i, j)] ?? 0);
@@ -56,22 +65,24 @@ export function recurrent(given: Problem): { y: Float64Array; h: Float64Array; c
         const peep = (gate: number, j: number) => given.p?.[(d * 3 + gate) * hidden + j] ?? 0;
         const each = (value: (j: number) => number) => Array.from({ length: hidden }, (_, j) => value(j));
         const before = s;
-        if (op === "RNN") s = each((j) => Math.tanh(ofX(0, j) + ofState(0, j, before)));
+        if (op === "RNN") s = each((j) => f(ofX(0, j) + ofState(0, j, before)));
         else if (op === "GRU") {
-          const z = each((j) => sigmoid(ofX(0, j) + ofState(0, j, before)));
-          const r = each((j) => sigmoid(ofX(1, j) + ofState(1, j, before)));
+          const z = each((j) => f(ofX(0, j) + ofState(0, j, before)));
+          const r = each((j) => f(ofX(1, j) + ofState(1, j, before)));
           const reset = each((j) => r[j] * before[j]);
           const candidate = each((j) =>
-            Math.tanh(ofX(2, j) + (resetAfter ? r[j] * ofState(2, j, before) : ofState(2, j, reset))),
+            g(ofX(2, j) + (resetAfter ? r[j] * ofState(2, j, before) : ofState(2, j, reset))),
           );
           s = each((j) => (1 - z[j]) * candidate[j] + z[j] * before[j]);
         } else {
           const old = cell;
-          const input = each((j) => sigmoid(ofX(0, j) + ofState(0, j, before) + peep(0, j) * old[j]));
-          const forget = each((j) => sigmoid(ofX(2, j) + ofState(2, j, before) + peep(2, j) * old[j]));
-          cell = each((j) => forget[j] * old[j] + input[j] * Math.tanh(ofX(3, j) + ofState(3, j, before)));
+          const input = each((j) => f(ofX(0, j) + ofState(0, j, before) + peep(0, j) * old[j]));
+          const forget = each((j) =>
+            given.coupled ? 1 - input[j] : f(ofX(2, j) + ofState(2, j, before) + peep(2, j) * old[j]),
+          );
+          cell = each((j) => forget[j] * old[j] + input[j] * g(ofX(3, j) + ofState(3, j, before)));
           const now = cell;
-          s = each((j) => sigmoid(ofX(1, j) + ofState(1, j, before) + peep(1, j) * now[j]) * Math.tanh(now[j]));
+          s = each((j) => f(ofX(1, j) + ofState(1, j, before) + peep(1, j) * now[j]) * last(now[j]));
         }
         for (let j = 0; j < hidden; j++) y[outputAt(t, d, i, j)] = s[j];
       }
