@@ -9,6 +9,7 @@ import { constant, constantOfShape, eyeLike, range, shape, size } from "./consta
 import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
 import { cumProd, cumSum } from "./cumulative.js";
+import { deformConv } from "./deform-conv.js";
 import { det } from "./det.js";
 import { dropout } from "./dropout.js";
 import { einsum } from "./einsum.js";
@@ -83,6 +84,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Cosh", pointwise.cosh],
   ["CumProd", cumProd],
   ["CumSum", cumSum],
+  ["DeformConv", deformConv],
   ["DepthToSpace", depthToSpace],
   ["Det", det],
   ["Div", elementwise.div],
