@@ -1,12 +1,14 @@
 // ConvTranspose of lines, images and volumes against its twin; and Conv of volumes against its own.
 import { describe, expect, test } from "vitest";
 import { ShapeError, UnsupportedError } from "../../src/errors.js";
+import { toDense } from "../../src/graph/dense.js";
 import type { Attribute } from "../../src/graph/graph.js";
 import { loadModel } from "../../src/index.js";
 import { conv } from "../../src/ops/conv.js";
+import { Model } from "../../src/runtime/session.js";
 import { convolved, scattered, type Window } from "../reference/volume.js";
 import { builds, normals, uniform } from "../support/kernels.js";
-import { sizeOf } from "../support/network.js";
+import { runModule, sizeOf, storages } from "../support/network.js";
 import { counted, networkOf, numbers, runNode, tensor } from "../support/one-node.js";
 
 const floats = (shape: readonly number[], seed: number) => tensor("float32", shape, [...normals(sizeOf(shape), seed)]);
@@ -243,6 +245,28 @@ describe("ConvTranspose", () => {
     );
     expect(() => runNode("ConvTranspose", [x, w], { axis: 1 })).toThrow(UnsupportedError);
   });
+});
+
+describe("weights in every storage", () => {
+  const windows = { strides: [2, 1, 1], dilations: [1, 1, 2], out: [2, 3, 2] };
+  for (const [op, w] of [
+    ["ConvTranspose", [4, 3, 2, 2, 3]],
+    ["Conv", [3, 4, 2, 2, 3]],
+  ] as const) {
+    test.each(storages(w))(`${op}: %s`, (_, weight) => {
+      const x = floats([1, 4, 4, 4, 6], 1);
+      const { strides, dilations } = windows;
+      const dense = { shape: w, data: [...toDense(weight)] };
+      const attributes = { strides, dilations };
+      const graph = networkOf(op, [x, floats(w, 2)], attributes, { weights: [1] });
+      using model = new Model({ ...graph, weights: new Map([["x1", weight]]) }, runModule, { exact: true });
+      const sides = { group: 1, strides, dilations, begins: [0, 0, 0] };
+      const out = op === "Conv" ? windows.out : [8, 5, 10];
+      const want = (op === "Conv" ? convolved : scattered)(numbers(x), dense, undefined, { ...sides, out });
+      const most = Math.max(1, ...dense.data.map(Math.abs));
+      expectClose(numbers(model.run({ x0: x }).y0), want, 30 * most);
+    });
+  }
 });
 
 describe("Conv of volumes", () => {
