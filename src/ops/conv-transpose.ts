@@ -25,7 +25,11 @@ const attributes = [
  * results are then put between the others. So every value is one sum, in rising (c, backwards k), from its bias.
  */
 export const convTranspose: Op = {
-  attrs: (node) => only(node, attributes),
+  attrs(node) {
+    only(node, attributes);
+    const group = integer(node, "group", 1);
+    if (group < 1) throw new ShapeError(expected(`${node.name}.group`, "at least 1", `${group}`));
+  },
   infer(node, inputs) {
     checkFloats(node, inputs, 0);
     checkFloats(node, inputs, 1);
@@ -39,16 +43,8 @@ export const convTranspose: Op = {
         expected(`${node.name} (ConvTranspose) input 0`, "[n, c] and one to three sizes from 1", showShape(shape)),
       );
     }
-    const deep = weight.length === shape.length && weight.slice(2).every((size) => size > 0);
-    if (!deep || group < 1 || weight[0] !== c || c % group !== 0) {
-      throw new ShapeError(
-        expected(
-          `${node.name} (ConvTranspose) weight`,
-          `[${c}, o / ${group}] and ${sizes.length} sizes from 1, ${c} a multiple of ${group}`,
-          showShape(weight),
-        ),
-      );
-    }
+    if (weight.length !== shape.length || weight[0] !== c) refuse(node, `[${c}, o / ${group}]`, sizes.length, weight);
+    checkWeight(node, weight);
     const o = weight[1] * group;
     const bias = inputs[2]?.shape;
     if (bias && (bias.length !== 1 || bias[0] !== o)) {
@@ -61,6 +57,7 @@ export const convTranspose: Op = {
   lower(site) {
     const { kernels, node } = site;
     const weight = site.weight(1);
+    if (weight) checkWeight(node, weight.shape);
     if (weight === undefined || weight.kind === "live") {
       return (io) => {
         const { shape, pointer } = io.inputs[1]!;
@@ -95,6 +92,19 @@ export const convTranspose: Op = {
     return (io) => bind(site, io, weight.shape, parts, (at) => panels + at, bias, 0);
   },
 };
+
+/** @throws ShapeError where a weight [c, o / group, ...] has not one to three sides, or channels that make no groups */
+function checkWeight(node: GraphNode, weight: readonly number[]): void {
+  const group = integer(node, "group", 1);
+  const rank = weight.length - 2;
+  const whole = rank >= 1 && rank <= 3 && weight.slice(2).every((size) => size > 0);
+  if (!whole || weight[0] % group !== 0) refuse(node, `[c, o / ${group}], c a multiple of ${group},`, rank, weight);
+}
+
+function refuse(node: GraphNode, want: string, rank: number, weight: readonly number[]): never {
+  const sizes = `${want} and ${rank >= 1 && rank <= 3 ? rank : "1 to 3"} sizes from 1`;
+  throw new ShapeError(expected(`${node.name} (ConvTranspose) weight`, sizes, showShape(weight)));
+}
 
 /** The sides of an output: whole, and cut to what is wanted, from `begins` on. */
 interface Sides {

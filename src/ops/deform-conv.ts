@@ -17,7 +17,13 @@ type Inputs = readonly (Info | undefined)[];
  * TypeScript, over views of each run; the product is that of Conv.
  */
 export const deformConv: Op = {
-  attrs: (node) => only(node, ["dilations", "group", "kernel_shape", "offset_group", "pads", "strides"]),
+  attrs(node) {
+    only(node, ["dilations", "group", "kernel_shape", "offset_group", "pads", "strides"]);
+    for (const name of ["group", "offset_group"]) {
+      const value = integer(node, name, 1);
+      if (value < 1) throw new ShapeError(expected(`${node.name}.${name}`, "at least 1", `${value}`));
+    }
+  },
   infer(node, inputs) {
     for (const i of [0, 1, 2, 3, 4]) if (i < 3 || inputs[i]) checkFloats(node, inputs, i);
     const { out, count, groups } = geometryOf(node, inputs);
@@ -39,6 +45,10 @@ export const deformConv: Op = {
     const { kernels, node } = site;
     const weight = site.weight(1);
     const group = integer(node, "group", 1);
+    if (weight && (weight.shape.length !== 4 || weight.shape[0] % group !== 0)) {
+      const want = `[o, c, kh, kw], o a multiple of ${group}`;
+      throw new ShapeError(expected(`${node.name} (DeformConv) weight`, want, showShape(weight.shape)));
+    }
     const flat = ([o, c, kh, kw]: readonly number[]) => ({
       ...{ deep: false, group, c: c * kh * kw, o: o / group, kernel: [1, 1, 1] as const },
     });
@@ -68,7 +78,7 @@ export const deformConv: Op = {
 function geometryOf(node: GraphNode, inputs: Inputs) {
   const [{ shape }, weight] = [inputOf(node, inputs, 0), inputOf(node, inputs, 1).shape];
   const [group, groups] = [integer(node, "group", 1), integer(node, "offset_group", 1)];
-  const fits = shape.length === 4 && weight.length === 4 && group > 0 && groups > 0;
+  const fits = shape.length === 4 && weight.length === 4;
   if (!fits || weight[1] * group !== shape[1] || weight[0] % group !== 0 || shape[1] % groups !== 0) {
     const want = `images [n, c, h, w] and a weight [o, c / ${group}, kh, kw], channels in ${groups} groups of offsets`;
     throw new ShapeError(expected(`${node.name} (DeformConv)`, want, `${showShape(shape)} and ${showShape(weight)}`));

@@ -200,18 +200,14 @@ describe("ConvTranspose", () => {
     [
       [x, floats([3, 2, 3, 3], 2)],
       {},
-      "n (ConvTranspose) weight: expected [4, o / 1] and 2 sizes from 1, 4 a multiple of 1, got [3, 2, 3, 3]",
+      "n (ConvTranspose) weight: expected [4, o / 1] and 2 sizes from 1, got [3, 2, 3, 3]",
     ],
     [
       [x, w],
       { group: 3 },
-      "n (ConvTranspose) weight: expected [4, o / 3] and 2 sizes from 1, 4 a multiple of 3, got [4, 2, 3, 3]",
+      "n (ConvTranspose) weight: expected [c, o / 3], c a multiple of 3, and 2 sizes from 1, got [4, 2, 3, 3]",
     ],
-    [
-      [x, floats([4, 2, 3], 2)],
-      {},
-      "n (ConvTranspose) weight: expected [4, o / 1] and 2 sizes from 1, 4 a multiple of 1, got [4, 2, 3]",
-    ],
+    [[x, floats([4, 2, 3], 2)], {}, "n (ConvTranspose) weight: expected [4, o / 1] and 2 sizes from 1, got [4, 2, 3]"],
     [
       [floats([4, 4], 1), w],
       {},
@@ -237,6 +233,21 @@ describe("ConvTranspose", () => {
     expect(() => runNode("ConvTranspose", inputs, attributes as Record<string, Attribute>)).toThrow(
       new ShapeError(message),
     );
+  });
+
+  test("a weight that fits no image is refused before it is packed", () => {
+    const weight = "n (ConvTranspose) weight: expected [c, o /";
+    for (const [shape, attributes, message] of [
+      [[4, 2, 1, 1, 1, 1], {}, `${weight} 1], c a multiple of 1, and 1 to 3 sizes from 1, got [4, 2, 1, 1, 1, 1]`],
+      [[4, 2], {}, `${weight} 1], c a multiple of 1, and 1 to 3 sizes from 1, got [4, 2]`],
+      [[4, 2, 0, 3], {}, `${weight} 1], c a multiple of 1, and 2 sizes from 1, got [4, 2, 0, 3]`],
+      [[4, 2, 3, 3], { group: 3 }, `${weight} 3], c a multiple of 3, and 2 sizes from 1, got [4, 2, 3, 3]`],
+      [[4, 2, 3, 3], { group: 0 }, "n.group: expected at least 1, got 0"],
+      [[4, 2, 3, 3], { group: -2 }, "n.group: expected at least 1, got -2"],
+    ] as [number[], Record<string, Attribute>, string][]) {
+      const run = () => runNode("ConvTranspose", [x, floats(shape, 2)], attributes, { weights: [1] });
+      expect(run).toThrow(new ShapeError(message));
+    }
   });
 
   test("integers and other attributes are refused", () => {

@@ -149,6 +149,22 @@ describe("DeformConv", () => {
     );
   });
 
+  test("a weight that fits no image is refused before it is packed", () => {
+    for (const [shape, attributes, message] of [
+      [[2, 4, 9], {}, "n (DeformConv) weight: expected [o, c, kh, kw], o a multiple of 1, got [2, 4, 9]"],
+      [
+        [3, 2, 3, 3],
+        { group: 2 },
+        "n (DeformConv) weight: expected [o, c, kh, kw], o a multiple of 2, got [3, 2, 3, 3]",
+      ],
+      [[2, 4, 3, 3], { group: 0 }, "n.group: expected at least 1, got 0"],
+      [[2, 4, 3, 3], { offset_group: -1 }, "n.offset_group: expected at least 1, got -1"],
+    ] as [number[], Record<string, Attribute>, string][]) {
+      const run = () => runNode("DeformConv", [x, floats(shape, 2), offset], attributes, { weights: [1] });
+      expect(run).toThrow(new ShapeError(message));
+    }
+  });
+
   test("integers are refused", () => {
     expect(() => runNode("DeformConv", [counted("int32", [1, 4, 5, 5]), w, offset])).toThrow(UnsupportedError);
   });
