@@ -235,6 +235,22 @@ describe("ConvTranspose", () => {
     );
   });
 
+  test("an image alone and among others gives the same bits", () => {
+    for (const [group, o] of [
+      [1, 7],
+      [6, 1],
+    ]) {
+      const attributes = { group, strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 1] };
+      const [three, w] = [floats([3, 6, 5, 9], 1), floats([6, o, 3, 3], 2)];
+      const run = (x: typeof three) => runNode("ConvTranspose", [x, w], attributes, { weights: [1] })[0].data;
+      const whole = run(three);
+      for (const i of [0, 1, 2]) {
+        const own = run({ ...three, shape: [1, 6, 5, 9], data: three.data.slice(270 * i, 270 * (i + 1)) });
+        expect(own).toEqual(whole.slice(own.length * i, own.length * (i + 1)));
+      }
+    }
+  });
+
   test("a weight that fits no image is refused before it is packed", () => {
     const weight = "n (ConvTranspose) weight: expected [c, o /";
     for (const [shape, attributes, message] of [
