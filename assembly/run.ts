@@ -32,6 +32,9 @@ export {
   gemm_requantize_i8,
   quantize_dynamic_i8,
 } from "./ops/int8";
+export { requantize_i8, subtract_zeros_i8 } from "./ops/int8-zeros";
+export { columns_x8, depthwise_i8, transpose_x8 } from "./ops/int8-conv";
+export { quantize_int, dequantize_int, dynamic_range_f32 } from "./ops/quantize";
 export { gemm_widened_scratch_bytes, gemm_f32_i8 } from "./ops/widened";
 export { gemm_panels_i4_bytes, gemm_pack_i4, gemm_scratch_i4_bytes, gemm_i4 } from "./ops/int4";
 export { max_pool_f32, average_pool_f32 } from "./ops/pool";

@@ -20,7 +20,11 @@ function methodsOf(text: string, name: string): Map<string, number> {
 
 const abi = readFileSync(new URL("src/kernels/abi.ts", root), "utf8");
 const part = (name: string) => readFileSync(new URL(`src/kernels/abi-${name}.ts`, root), "utf8");
-const parts = [...methodsOf(part("movement"), "MovementKernels"), ...methodsOf(part("elementwise"), "ElementKernels")];
+const parts = [
+  ...methodsOf(part("movement"), "MovementKernels"),
+  ...methodsOf(part("elementwise"), "ElementKernels"),
+  ...methodsOf(part("integer"), "IntegerKernels"),
+];
 const run = new Map([...parts, ...methodsOf(abi, "RunKernels")]);
 const full = new Map([...run, ...methodsOf(part("gradient"), "GradientKernels"), ...methodsOf(abi, "FullKernels")]);
 

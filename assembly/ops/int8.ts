@@ -2,8 +2,8 @@
  * Integer products: C = (A - zero) B with A int8 or uint8 and B int8, exact in s32, and what is made of C.
  *
  * The zero point is taken off while A is widened to i16, so one kernel serves signed and unsigned A: products of pairs
- * are summed by `i32x4.dot_i16x8_s`. |A - zero| <= 255 and |B| <= 128, so no sum overflows for k <= 65536. Integers
- * have no rounding: results do not depend on batch, blocking or build.
+ * are summed by `i32x4.dot_i16x8_s`, modulo 2^32. |A - zero| <= 255 and |B| <= 128, so no sum overflows for k <= 65536.
+ * Integers have no rounding: results do not depend on batch, blocking or build.
  *
  * Panels of B[k, n]: for each eight columns: int8 pairs [ceil(k / 2)][8][2], padded with zeros.
  *
@@ -22,8 +22,6 @@ const PAIRS: i32 = 256;
 const BLOCK: i32 = 512 * 1024;
 /** Most rows at a time: their sums, one panel wide, stay in the first-level cache. */
 const ROWS: i32 = 120;
-/** Longest sum that cannot overflow. */
-const LONGEST: i32 = 65536;
 
 /** What is made of the sums. */
 const SUMS: i32 = 0;
@@ -65,7 +63,7 @@ export function gemm_scratch_i8_bytes(m: i32, k: i32): f64 {
 /**
  * C = (A - zero) B.
  * a: int8 [m, k], or uint8 where `unsigned` is 1; panels: gemm_pack_i8 of B[k, n]; c: s32 [m, n], written in full,
- * apart from the rest; scratch: gemm_scratch_i8_bytes; zero: in the range of a; k <= 65536.
+ * apart from the rest; scratch: gemm_scratch_i8_bytes; zero: in the range of a.
  */
 export function gemm_i8(
   m: i32, n: i32, k: i32, a: usize, panels: usize, c: usize, scratch: usize, zero: i32, unsigned: i32,
@@ -75,7 +73,7 @@ export function gemm_i8(
 
 /**
  * y[i, j] = (A - zero) B [i, j] * (aScale[i] * scale[j]) + bias[j], rounded to f32 after each operation, the sum too.
- * a, panels, scratch, zero, unsigned, k: as gemm_i8; aScale: f32 [m]; scale: f32 [n]; bias: f32 [n], or 0 for none; y:
+ * a, panels, scratch, zero, unsigned: as gemm_i8; aScale: f32 [m]; scale: f32 [n]; bias: f32 [n], or 0 for none; y:
  * f32 [m, n], written in full, apart from the rest.
  */
 export function gemm_dequantize_i8(
@@ -89,7 +87,7 @@ export function gemm_dequantize_i8(
 /**
  * y[i, j] = saturate(round(((A - zero) B [i, j] + bias[j]) * scale[j]) + yZero): the sum is rounded to f32, the product
  * half to even. NaN gives yZero.
- * a, panels, scratch, zero, unsigned, k: as gemm_i8; scale: f32 [n]; bias: s32 [n], added without saturation, or 0 for
+ * a, panels, scratch, zero, unsigned: as gemm_i8; scale: f32 [n]; bias: s32 [n], added without saturation, or 0 for
  * none; y: int8 [m, n], or uint8 where `yUnsigned` is 1, written in full, apart from the rest; yZero: in the range of
  * y.
  */
@@ -106,7 +104,7 @@ function product(
   made: i32, m: i32, n: i32, k: i32, a: usize, panels: usize, aScale: usize, scale: usize, bias: usize, y: usize,
   scratch: usize, zero: i32, unsigned: i32, yZero: i32, yUnsigned: i32,
 ): void {
-  assert(m >= 0 && n >= 0 && k >= 0 && k <= LONGEST && (scratch & 3) == 0 && (made == CODES || (y & 3) == 0));
+  assert(m >= 0 && n >= 0 && k >= 0 && (scratch & 3) == 0 && (made == CODES || (y & 3) == 0));
   assert(unsigned ? zero >= 0 && zero <= 255 : zero >= -128 && zero <= 127);
   const pairs = (k + 1) >> 1;
   const rows = block_rows(m, pairs);
@@ -199,7 +197,7 @@ function end_i8(
 
 // @ts-ignore: decorator
 @inline
-function steps(sum: v128, bias: v128, scale: v128): v128 {
+export function steps(sum: v128, bias: v128, scale: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(sum, bias)), scale)));
 }
 

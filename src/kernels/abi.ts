@@ -1,5 +1,6 @@
 import type { ElementKernels } from "./abi-elementwise.js";
 import type { GradientKernels } from "./abi-gradient.js";
+import type { IntegerKernels } from "./abi-integer.js";
 import type { MovementKernels } from "./abi-movement.js";
 
 /**
@@ -11,7 +12,7 @@ import type { MovementKernels } from "./abi-movement.js";
 type P = number;
 
 /** run.wasm: what inference needs. */
-export interface RunKernels extends MovementKernels, ElementKernels {
+export interface RunKernels extends MovementKernels, ElementKernels, IntegerKernels {
   readonly memory: WebAssembly.Memory;
   /** First free byte after the module's own data. */
   heap_base(): number;
@@ -36,42 +37,6 @@ export interface RunKernels extends MovementKernels, ElementKernels {
   gemm_ab_f32(
     m: number, n: number, k: number, a: P, bPanels: P, bias: P, limits: P, c: P, scratch: P,
   ): void;
-
-  // ops/int8: exact integer products; unsigned and yUnsigned are 0 or 1
-  gemm_panels_i8_bytes(k: number, n: number): number;
-  gemm_pack_i8(k: number, n: number, rowStride: number, colStride: number, b: P, panels: P): void;
-  gemm_scratch_i8_bytes(m: number, k: number): number;
-  gemm_i8(m: number, n: number, k: number, a: P, panels: P, c: P, scratch: P, zero: number, unsigned: number): void;
-  gemm_dequantize_i8(
-    m: number,
-    n: number,
-    k: number,
-    a: P,
-    panels: P,
-    aScale: P,
-    scale: P,
-    bias: P,
-    y: P,
-    scratch: P,
-    zero: number,
-    unsigned: number,
-  ): void;
-  gemm_requantize_i8(
-    m: number,
-    n: number,
-    k: number,
-    a: P,
-    panels: P,
-    scale: P,
-    bias: P,
-    y: P,
-    scratch: P,
-    zero: number,
-    unsigned: number,
-    yZero: number,
-    yUnsigned: number,
-  ): void;
-  quantize_dynamic_i8(rows: number, cols: number, x: P, scale: P, q: P): void;
 
   // ops/widened: f32 by int8 weights, panels of gemm_pack_i8
   gemm_widened_scratch_bytes(m: number, k: number): number;

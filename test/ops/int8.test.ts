@@ -86,6 +86,14 @@ for (const build of builds()) {
       }
     });
 
+    test("are taken modulo 2^32 where a sum is longer", () => {
+      const k = 70001;
+      const given = { m: 2, n: 1, k, a: new Uint8Array(2 * k).fill(255), b: new Int8Array(k).fill(-128), zero: 0 };
+      run(build, given, 0, sums);
+      expect(integerProduct(1, 1, k, given.a, given.b)[0]).toBe((-255 * 128 * k) | 0);
+      expect(-255 * 128 * k).toBeLessThan(-(2 ** 31));
+    });
+
     test("dequantize: scales of rows and columns and a bias, each step rounded to f32", () => {
       for (const [seed, [m, n, k]] of integerProducts.entries()) {
         run(build, operands(m, n, k, seed), seed % 3, (_, memory, { a, b, zero }, panels, scratch) => {
@@ -159,7 +167,6 @@ for (const build of builds()) {
     });
 
     test.runIf(build.name === "debug")("the debug build says which precondition was broken", () => {
-      expect(() => kernels.gemm_i8(0, 0, 65537, 0, 0, 0, 0, 0, 0)).toThrow(/int8/);
       expect(() => kernels.gemm_i8(0, 0, 1, 0, 0, 0, 0, -1, 1)).toThrow(/int8/);
       expect(() => kernels.gemm_requantize_i8(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0)).toThrow(/int8/);
     });

@@ -99,7 +99,8 @@ export function groupedProduct(
   return out;
 }
 
-function halfToEven(value: number): number {
+/** The nearest integer, of two the even one. */
+export function halfToEven(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;
   return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
