@@ -37,7 +37,7 @@ export const conv: Op = {
     if (weight.length !== x.length || weight[1] * group !== c || weight[0] % group !== 0) {
       throw new ShapeError(
         expected(
-          `${node.name} (Conv) weight`,
+          `${node.name} (${node.op}) weight`,
           `[o, ${c} / ${group}, ${["k", "kh, kw", "kd, kh, kw"][x.length - 3]}], o a multiple of ${group}`,
           showShape(weight),
         ),

@@ -53,7 +53,7 @@ function flat(slot: Slot | undefined): Slot | undefined {
 }
 
 /** Sizes of a MatMul; `front`: dimensions in front, those of both sides and broadcast. */
-interface Sizes {
+export interface Sizes {
   readonly m: number;
   readonly k: number;
   readonly n: number;
@@ -63,9 +63,9 @@ interface Sizes {
 }
 
 /** @throws ShapeError where shapes do not fit */
-function sizesOf(node: GraphNode, a: readonly number[], b: readonly number[]): Sizes {
+export function sizesOf(node: GraphNode, a: readonly number[], b: readonly number[]): Sizes {
   const refused = (what: string, got = `${showShape(a)} and ${showShape(b)}`) =>
-    new ShapeError(expected(`${node.name} (MatMul)`, what, got));
+    new ShapeError(expected(`${node.name} (${node.op})`, what, got));
   if (a.length === 0 || b.length === 0) throw refused("vectors, matrices or stacks of them");
   const [m, k] = a.length === 1 ? [1, a[0]] : a.slice(-2);
   const [depth, n] = b.length === 1 ? [b[0], 1] : b.slice(-2);
@@ -83,14 +83,14 @@ function sizesOf(node: GraphNode, a: readonly number[], b: readonly number[]): S
 }
 
 /** One of the products that a MatMul is made of: where it finds A and B and puts Y, in matrices from the start of each. */
-interface Place {
+export interface Place {
   readonly a: number;
   readonly b: number;
   readonly y: number;
 }
 
 /** The products, and the rows of each: where there is one B for all, all rows of A are those of one product. */
-function productsOf({ m, frontA, frontB, front }: Sizes): { rows: number; places: readonly Place[] } {
+export function productsOf({ m, frontA, frontB, front }: Sizes): { rows: number; places: readonly Place[] } {
   const count = sizeOf(front);
   if (sizeOf(frontB) === 1) return { rows: m * count, places: [{ a: 0, b: 0, y: 0 }] };
   /** Number of the matrix of one side that product y takes. */

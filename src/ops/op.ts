@@ -109,6 +109,8 @@ export interface Site {
   dense(i: number): number;
   /** The same for the length of one call: values that a kernel packs need not stay. Allocate what is to stay before. */
   borrow<T>(i: number, use: (values: number) => T): T;
+  /** What input i is where it is a dense weight, of any type, with all of its elements; it then has no address. Takes no memory. */
+  constant(i: number): Required<Info> | undefined;
   /** Memory for the life of the session. */
   alloc(bytes: number): number;
   /** Memory for the length of one call. */

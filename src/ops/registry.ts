@@ -17,6 +17,8 @@ import * as elementwise from "./elementwise.js";
 import { expand, tile } from "./expand.js";
 import { gather, gatherElements, gatherND } from "./gather.js";
 import { affineGrid, gridSample } from "./grid-sample.js";
+import { convInteger, qLinearConv } from "./integer-conv.js";
+import { matMulInteger, qLinearMatMul } from "./integer-matmul.js";
 import { gemm } from "./linear.js";
 import { negativeLogLikelihoodLoss, softmaxCrossEntropyLoss } from "./loss.js";
 import { matmul } from "./matmul.js";
@@ -28,6 +30,7 @@ import type { Op } from "./op.js";
 import { centerCropPad, pad } from "./pad.js";
 import * as pointwise from "./pointwise.js";
 import { averagePool, globalAveragePool, globalLpPool, globalMaxPool, lpPool, maxPool } from "./pool.js";
+import { dequantizeLinear, dynamicQuantizeLinear, quantizeLinear } from "./quantize.js";
 import { argMax, argMin, hardmax, topK } from "./rank.js";
 import { gru, lstm, rnn } from "./recurrent.js";
 import * as reduce from "./reduce.js";
@@ -79,6 +82,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Constant", constant],
   ["ConstantOfShape", constantOfShape],
   ["Conv", conv],
+  ["ConvInteger", convInteger],
   ["ConvTranspose", convTranspose],
   ["Cos", pointwise.cos],
   ["Cosh", pointwise.cosh],
@@ -86,9 +90,11 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["CumSum", cumSum],
   ["DeformConv", deformConv],
   ["DepthToSpace", depthToSpace],
+  ["DequantizeLinear", dequantizeLinear],
   ["Det", det],
   ["Div", elementwise.div],
   ["Dropout", dropout],
+  ["DynamicQuantizeLinear", dynamicQuantizeLinear],
   ["Einsum", einsum],
   ["Elu", pointwise.elu],
   ["Equal", elementwise.equal],
@@ -131,6 +137,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["LRN", statistics.lrn],
   ["LSTM", lstm],
   ["MatMul", matmul],
+  ["MatMulInteger", matMulInteger],
   ["Max", elementwise.max],
   ["MaxPool", maxPool],
   ["MaxUnpool", maxUnpool],
@@ -150,6 +157,9 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Pad", pad],
   ["Pow", elementwise.pow],
   ["PRelu", elementwise.prelu],
+  ["QLinearConv", qLinearConv],
+  ["QLinearMatMul", qLinearMatMul],
+  ["QuantizeLinear", quantizeLinear],
   ["Range", range],
   ["Reciprocal", pointwise.reciprocal],
   ["ReduceL1", reduce.reduceL1],

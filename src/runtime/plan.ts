@@ -78,6 +78,11 @@ export function lowerGraph(engine: Engine, graph: Graph, options: Lowering = {})
         return weights.dense(name);
       },
       borrow: (i, use) => weights.borrow(nameOf(i), use),
+      constant(i) {
+        const info = weights.elements(node.inputs[i] ?? "");
+        if (info) taken.add(i);
+        return info;
+      },
       alloc: (bytes) => engine.arena.alloc(bytes),
       temporary: (bytes, use) => engine.arena.scope(() => use(engine.arena.alloc(bytes))),
     };
@@ -148,7 +153,7 @@ export function bindPlan(
   options: { live?: ReadonlyMap<string, PlacedWeight>; keep?: boolean; base?: number } = {},
 ): Plan {
   const { live = new Map<string, PlacedWeight>(), keep = false } = options;
-  const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered, live));
+  const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered));
   const { infos } = inferred;
   const computed = (name: string) => name !== "" && !graph.weights.has(name) && infos.get(name)!.known === undefined;
   const steps = inferred.steps.filter((step) => step.outputs.some(computed));
@@ -195,22 +200,12 @@ export function bindPlan(
 }
 
 /** Runs what is known through the kernels, in memory that is given back. */
-function knowledgeOf(
-  engine: Engine,
-  graph: Graph,
-  lowered: LoweredGraph,
-  live: ReadonlyMap<string, PlacedWeight>,
-): Knowledge {
+function knowledgeOf(engine: Engine, graph: Graph, lowered: LoweredGraph): Knowledge {
   const { arena, kernels } = engine;
   const read = ({ dtype, shape }: Info, pointer: number) =>
     viewOf(inMemory(dtype), kernels.memory.buffer, pointer, sizeOf(shape)).slice() as TypedArray;
   return {
-    elements(name) {
-      const weight = graph.weights.get(name)!;
-      const stored = weight.kind === "coded" ? weight.storage : weight;
-      if (live.has(name) || stored.kind !== "dense") return undefined;
-      return lowered.weights.borrow(name, (values) => read({ dtype: stored.dtype, shape: weight.shape }, values));
-    },
+    elements: (name) => lowered.weights.elements(name)?.known,
     evaluate(node, inputs, outputs) {
       const mark = arena.mark();
       try {

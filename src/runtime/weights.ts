@@ -1,6 +1,8 @@
+import { inMemory, type TypedArray, viewOf } from "../dtype.js";
 import type { Graph } from "../graph/graph.js";
 import type { Engine } from "../kernels/engine.js";
-import type { PlacedWeight, StoredWeight } from "../ops/op.js";
+import type { Info, PlacedWeight, StoredWeight } from "../ops/op.js";
+import { sizeOf } from "../tensor.js";
 import { placeWeight, storedAs } from "./place.js";
 
 /** The weights of a graph in a session's memory, each put there when it is first asked for. */
@@ -41,6 +43,18 @@ export class Weights {
   /** The same for the length of one call. */
   borrow<T>(name: string, use: (values: number) => T): T {
     return this.#engine.arena.scope(() => use(this.#dense.get(name) ?? this.#values(name, false)));
+  }
+
+  /** What a weight is that is stored dense, of any type, with its elements as they stand in memory; not of one that changes. */
+  elements(name: string): Required<Info> | undefined {
+    const weight = this.#graph.weights.get(name);
+    const stored = weight?.kind === "coded" ? weight.storage : weight;
+    if (weight === undefined || stored?.kind !== "dense" || this.#placed.get(name)?.kind === "live") return undefined;
+    const { shape } = weight;
+    const { dtype } = stored;
+    const read = (values: number) =>
+      viewOf(inMemory(dtype), this.#engine.kernels.memory.buffer, values, sizeOf(shape)).slice() as TypedArray;
+    return { dtype, shape, known: this.borrow(name, read) };
   }
 
   /** A weight as it is stored, on top of the arena where it is not in memory yet. */

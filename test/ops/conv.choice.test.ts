@@ -65,6 +65,7 @@ function chosen({
     place: <K>() => weight as Extract<PlacedWeight, { kind: K }>,
     dense: () => 0,
     borrow: (_, use) => use(0),
+    constant: () => undefined,
     alloc: () => 0,
     temporary: (_, use) => use(0),
     exact,
