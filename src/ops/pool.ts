@@ -1,9 +1,14 @@
+import { isFloat } from "../dtype.js";
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { showShape } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
-import { type Info, type Launch, type Op, ofFloats, type Slot } from "./op.js";
+import { convert } from "./cast.js";
+import { inputOf } from "./known.js";
+import { type Info, type Launch, type Op, ofFloats, type Site, type Slot } from "./op.js";
+import { checkType } from "./quantized.js";
+import { launchOf, recipeOf, room, standing } from "./recipe.js";
 import { sidesOf, sidesOutput, windowOf } from "./window.js";
 
 type Sizes = [number, number, number, number, number, number, number, number, number, number, number];
@@ -88,21 +93,36 @@ function general(
   };
 }
 
-/** Largest value of each window, and where in X it stands; padding does not count. */
+function largest({ node, kernels }: Site, x: Slot, [y, indices]: readonly (Slot | undefined)[]): Launch {
+  if (indices || !isPlain(node, x)) return general(kernels, node, kinds.max, x, [y, indices]);
+  const sizes = sizesOf(node, x.shape, y!.shape);
+  return { scratch: 0, run: () => kernels.max_pool_f32(...sizes, x.pointer, y!.pointer) };
+}
+
+/** Largest value of each window, and where in X it stands; padding does not count. Bytes are compared as floats, which hold them. */
 export const maxPool: Op = {
   attrs: (node) => attrs(node, ["storage_order"]),
   infer(node, inputs): readonly Info[] {
-    const [y] = infer(node, inputs);
-    return [y, { dtype: "int64", shape: y.shape }];
+    const shape = pooled(node, inputOf(node, inputs, 0).shape);
+    return [
+      { dtype: checkType(node, inputs, 0, ["float32", "float16", "bfloat16", "float64", "int8", "uint8"]), shape },
+      { dtype: "int64", shape },
+    ];
   },
-  lower:
-    ({ node, kernels }) =>
-    ({ inputs, outputs }) => {
-      const [x, y, indices] = [inputs[0]!, outputs[0], outputs[1]];
-      if (indices || !isPlain(node, x)) return general(kernels, node, kinds.max, x, [y, indices]);
-      const sizes = sizesOf(node, x.shape, y.shape);
-      return { scratch: 0, run: () => kernels.max_pool_f32(...sizes, x.pointer, y.pointer) };
-    },
+  lower: (site) => (io) => {
+    const [x, y, indices] = [io.inputs[0]!, io.outputs[0], io.outputs[1]] as const;
+    if (isFloat(x.dtype)) return largest(site, x, [y, indices]);
+    const recipe = recipeOf(site.kernels);
+    const [floats, made] = [room(recipe, x.shape), y && room(recipe, y.shape)];
+    convert(recipe, standing(x), floats);
+    recipe.steps.push((scratch) => {
+      const from: Slot = { ...x, dtype: "float32", pointer: floats.at(scratch) };
+      const to = y && { ...y, dtype: "float32" as const, pointer: made.at(scratch) };
+      largest(site, from, [to, indices]).run(0);
+    });
+    if (y) convert(recipe, made, standing(y));
+    return launchOf(recipe);
+  },
   grad:
     ({ node, kernels }) =>
     ({ inputs, outputs, dInputs, dOutputs }) => {

@@ -197,3 +197,40 @@ describe("pooling", () => {
     expect(() => model.run({ x: new Float32Array(16) })).toThrow(new ShapeError(message));
   });
 });
+
+describe.each(["int8", "uint8"] as const)("MaxPool of %s", (dtype) => {
+  test.each(cases)("%j", async ({ sizes, window }) => {
+    const shape = [2, 3, ...sizes];
+    const volume = sizes.reduce((a, b) => a * b, 1);
+    const next = uniform(volume);
+    // Few values, so that many are the largest.
+    const codes = Array.from({ length: 6 * volume }, () => Math.floor(next() * 8) * 36 - (dtype === "int8" ? 128 : 0));
+    const x = dtype === "int8" ? Int8Array.from(codes) : Uint8Array.from(codes);
+    const attributes = {
+      kernel_shape: window.kernel,
+      strides: window.strides,
+      dilations: window.dilations,
+      pads: [...window.begins, ...window.ends],
+      ceil_mode: window.up ? 1 : 0,
+    };
+    const graph = (outputs: string[]): Graph => ({
+      ...graphOf("MaxPool", shape, attributes, outputs),
+      inputs: [{ name: "x", dtype, shape }],
+      outputs: outputs.map((name) => ({ name, dtype: name === "y" ? dtype : "int64" })),
+    });
+    const found = [...windows(sizes, window)];
+    const at = (plane: number, place: readonly number[]) => codes[plane * volume + flat(place, sizes)];
+    const wanted = [0, 1, 2, 3, 4, 5].flatMap((plane) =>
+      found.map(({ inside }) => {
+        const most = Math.max(...inside.map((place) => at(plane, place)));
+        return { most, first: plane * volume + flat(inside.find((place) => at(plane, place) === most)!, sizes) };
+      }),
+    );
+    for (const outputs of [["y"], ["y", "i"]]) {
+      using model = await loadModel(graph(outputs));
+      const { y, i } = model.run<TypedArray>({ x });
+      expect([...y.data]).toEqual(wanted.map(({ most }) => most));
+      if (i) expect([...i.data]).toEqual(wanted.map(({ first }) => BigInt(first)));
+    }
+  });
+});
