@@ -4,7 +4,7 @@
 // result that differs, or any error, has failed. --json writes { total, supported, passed, failed: [{ name, reason }],
 // unsupported: { WHAT: count } }; --all lists the unsupported cases too.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UnsupportedError } from "../dist/errors.js";
 import { readOnnx, readTensor } from "../dist/formats/onnx/index.js";
 import { bodiesOf } from "../dist/graph/graph.js";
@@ -14,6 +14,17 @@ import { modernize } from "../dist/passes/modernize.js";
 
 const relative = 1e-3;
 const absolute = 1e-7;
+
+/**
+ * Elements of stored outputs of suite v1.21 that its next version mends: they wrap where QLinearMatMul saturates (onnx/onnx issue
+ * 7835, pull request 7868). All of them are -128.
+ */
+const mended = new Map([
+  ["test_qlinearmatmul_2D_int8_float16", [5]],
+  ["test_qlinearmatmul_2D_int8_float32", [5]],
+  ["test_qlinearmatmul_3D_int8_float16", [1, 2, 7, 8]],
+  ["test_qlinearmatmul_3D_int8_float32", [1, 2, 7, 8]],
+]);
 
 const { folder, json, all } = parsed(process.argv.slice(2));
 const cases = readdirSync(folder)
@@ -71,6 +82,7 @@ async function judge(path) {
       const feeds = Object.fromEntries(graph.inputs.flatMap(({ name }, i) => (inputs[i] ? [[name, inputs[i]]] : [])));
       const results = model.run(feeds);
       for (const [i, want] of read("output", graph.outputs.length).entries()) {
+        for (const at of mended.get(basename(path)) ?? []) want.data[at] = -128;
         const { name } = graph.outputs[i];
         const reason = want && difference(results[name], want);
         if (reason) return { reason: `${name}: ${reason}` };
