@@ -1,5 +1,5 @@
 import type { TypedArray } from "../dtype.js";
-import { expected, ShapeError } from "../errors.js";
+import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { sizeOf } from "../tensor.js";
 import { integer } from "./attributes.js";
 import { conv } from "./conv.js";
@@ -51,6 +51,12 @@ function shapeOfY(node: Site["node"], inputs: readonly (Info | undefined)[], pla
     for (const i of [codes.xScale, codes.yScale, codes.yZero]) checkCount(node, inputs, i, [1]);
     checkCount(node, inputs, codes.wScale, [1, shape[0]]);
     checkCount(node, inputs, codes.bias, [shape[0]]);
+  }
+  const rank = inputOf(node, inputs, 0).shape.length;
+  if (rank > 4) {
+    throw new UnsupportedError(
+      expected(`${node.name} (${node.op})`, "images [n, c, h, w] or lines [n, c, l]", `${rank} dimensions`),
+    );
   }
   // What Conv says of shapes, which is all that it looks at in floats.
   const floats = [inputs[0], inputs[w]].map((info): Info => ({ dtype: "float32", shape: info!.shape }));

@@ -145,7 +145,7 @@ const convolutions: Case[] = [
   ["filters of uint64", "ConvInteger", [image, zeros("uint64", 4, 2, 3, 3)], {}, UnsupportedError, `${C} input 1: expected int8, uint8, got uint64`],
   ["filters that are a scalar", "ConvInteger", [image, one(1, "int8")], {}, ShapeError, `${C} weight: expected [o, 2 / 1, kh, kw], o a multiple of 1, got []`],
   ["filters that groups do not divide", "ConvInteger", [image, zeros("int8", 3, 1, 3, 3)], { group: 2 }, ShapeError, `${C} weight: expected [o, 2 / 2, kh, kw], o a multiple of 2, got [3, 1, 3, 3]`],
-  ["volumes", "ConvInteger", [zeros("uint8", 1, 2, 5, 5, 5), zeros("int8", 4, 2, 3, 3, 3)], {}, ShapeError, `${C}: expected images [n, c, h, w], got [1, 2, 5, 5, 5]`],
+  ["volumes", "ConvInteger", [zeros("uint8", 1, 2, 5, 5, 5), zeros("int8", 4, 2, 3, 3, 3)], {}, UnsupportedError, `${C}: expected images [n, c, h, w] or lines [n, c, l], got 5 dimensions`],
   ["filters of other channels", "ConvInteger", [image, zeros("int8", 4, 3, 3, 3)], {}, ShapeError, `${C} weight: expected [o, 2 / 1, kh, kw], o a multiple of 1, got [4, 3, 3, 3]`],
   ["no groups", "ConvInteger", [image, filters], { group: 0 }, ShapeError, "n.group: expected at least 1, got 0"],
   ["another kernel than that of the filters", "ConvInteger", [image, filters], { kernel_shape: [2, 3] }, ShapeError, "n.kernel_shape: expected [3, 3], got [2, 3]"],
