@@ -48,6 +48,7 @@ export {
   gelu_f32,
   gelu_tanh_f32,
 } from "./ops/activation";
+export { open_cols_f32, score_rows_f32, softmax_seen_f32 } from "./ops/attention";
 export { pool_f32 } from "./ops/pool-general";
 export { add_f32, add_row_f32, blend_f32, fill_row_f32, multiply_add_f32 } from "./ops/elementwise";
 export {

@@ -165,6 +165,13 @@ export interface RunKernels extends MovementKernels, ElementKernels, IntegerKern
   gelu_f32(n: number, x: P, y: P): void;
   gelu_tanh_f32(n: number, x: P, y: P): void;
   softmax_f32(rows: number, cols: number, x: P, y: P): void;
+  // ops/attention; kind: src/ops/attend.ts
+  // biome-ignore format: sizes in lines
+  score_rows_f32(
+    rows: number, cols: number, mask: P, maskRow: number, maskCol: number, s: P, kind: number, scale: number, fill: number,
+  ): void;
+  open_cols_f32(rows: number, cols: number, mask: P, maskRow: number, kind: number, whole: number): number;
+  softmax_seen_f32(rows: number, cols: number, s: P, seen: number, step: number): void;
   clip_f32(n: number, x: P, limits: P, y: P): void;
   add_f32(n: number, a: P, b: P, y: P): void;
   multiply_add_f32(n: number, a: P, b: P, c: P, y: P): void;

@@ -1,6 +1,7 @@
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { erf, gelu, relu, sigmoid, tanh } from "./activation.js";
+import { attention } from "./attention.js";
 import { bitCast } from "./bit-cast.js";
 import { cast, castLike } from "./cast.js";
 import { clip } from "./clip.js";
@@ -36,6 +37,7 @@ import { gru, lstm, rnn } from "./recurrent.js";
 import * as reduce from "./reduce.js";
 import { resize } from "./resize.js";
 import { roiAlign } from "./roi-align.js";
+import { rotaryEmbedding } from "./rotary.js";
 import { scatterElements, scatterND } from "./scatter.js";
 import { compress, nonZero, unique } from "./select.js";
 import { reverseSequence, tensorScatter } from "./sequence.js";
@@ -61,6 +63,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["Asinh", pointwise.asinh],
   ["Atan", pointwise.atan],
   ["Atanh", pointwise.atanh],
+  ["Attention", attention],
   ["AveragePool", averagePool],
   ["BatchNormalization", batchNormalization],
   ["BitCast", bitCast],
@@ -179,6 +182,7 @@ export const operators: ReadonlyMap<string, Op> = new Map([
   ["RMSNormalization", statistics.rmsNormalization],
   ["RNN", rnn],
   ["RoiAlign", roiAlign],
+  ["RotaryEmbedding", rotaryEmbedding],
   ["Round", pointwise.round],
   ["ScatterElements", scatterElements],
   ["ScatterND", scatterND],
