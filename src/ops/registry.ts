@@ -29,6 +29,7 @@ import { batchNormalization, layerNormalization } from "./norm.js";
 import { oneHot } from "./one-hot.js";
 import type { Op } from "./op.js";
 import { centerCropPad, pad } from "./pad.js";
+import { plainAttention } from "./plain-attention.js";
 import * as pointwise from "./pointwise.js";
 import { averagePool, globalAveragePool, globalLpPool, globalMaxPool, lpPool, maxPool } from "./pool.js";
 import { dequantizeLinear, dynamicQuantizeLinear, quantizeLinear } from "./quantize.js";
@@ -223,9 +224,14 @@ export const operators: ReadonlyMap<string, Op> = new Map([
 /** Operators that hold bodies: they are followed while planning (passes/control.ts). */
 export const controls: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 
+/** The domain of operators that passes make and no file has. */
+export const ownDomain = "coppice";
+
+const own: ReadonlyMap<string, Op> = new Map([["Attention", plainAttention]]);
+
 /** @throws UnsupportedError naming the node and its operator */
 export function operatorOf(node: GraphNode): Op {
-  const op = operators.get(node.op);
+  const op = (node.domain === ownDomain ? own : operators).get(node.op);
   if (!op) throw new UnsupportedError(expected(`node ${node.name}`, "an operator that runs here", node.op));
   return op;
 }

@@ -4,6 +4,7 @@ import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine } from "../kernels/engine.js";
 import type { Info } from "../ops/op.js";
+import { attend } from "../passes/attention.js";
 import { dequantize } from "../passes/dequantize.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
@@ -64,7 +65,7 @@ export class Model {
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    const { graph: fused, activations } = fuse(hoist(fold(dequantize(modernize(graph)))));
+    const { graph: fused, activations } = fuse(attend(hoist(fold(dequantize(modernize(graph))))));
     this.#graph = fused;
     this.#engine = createEngine(module, options.maxBytes);
     this.#lowered = lowerGraph(this.#engine, fused, { exact: options.exact, activations });
