@@ -83,6 +83,7 @@ function binary(op: Combination, numbers: Numbers, result?: "bool", swapped = fa
   return {
     attrs: (node) => only(node, []),
     inPlace: result === undefined,
+    inPlaceSecond: result === undefined,
     infer(node, inputs) {
       const infos = checkTypes(node, inputs, numbers, 2);
       return together(node, infos, result ?? infos[0].dtype);
@@ -210,6 +211,7 @@ export const mod: Op = {
   ...binary("mod", "numbers"),
   attrs: (node) => only(node, ["fmod"]),
   inPlace: false,
+  inPlaceSecond: false,
   lower(site) {
     const signed = integer(site.node, "fmod", 0) !== 0;
     const ints = binary(signed ? "fmod" : "mod", "numbers").lower(site);

@@ -4,15 +4,13 @@ import { axesOf, integer, only, shapeOf } from "./attributes.js";
 import { inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
 import { bytesOf, type Op, ofAny } from "./op.js";
 
-/** The same values in another shape: nothing moves where the memory plan gives both one place. */
+/** The same values in another shape: a plan gives both one place, and only what is known while planning is copied. */
 const lower: Op["lower"] =
   ({ kernels }) =>
-  ({ inputs, outputs }) => {
-    const x = inputs[0]!;
-    const y = outputs[0].pointer;
-    const size = bytesOf(x);
-    return { scratch: 0, run: () => (x.pointer === y ? undefined : kernels.copy_bytes(size, x.pointer, y)) };
-  };
+  ({ inputs, outputs }) => ({
+    scratch: 0,
+    run: kernels.copy_bytes.bind(undefined, bytesOf(inputs[0]!), inputs[0]!.pointer, outputs[0].pointer),
+  });
 
 const grad: NonNullable<Op["grad"]> =
   ({ kernels }) =>
@@ -23,7 +21,7 @@ const grad: NonNullable<Op["grad"]> =
 
 /** [d0, .., dn] -> [d0 * .. * d(axis - 1), d(axis) * .. * dn]. */
 export const flatten: Op = {
-  inPlace: true,
+  alias: true,
   attrs: (node) => only(node, ["axis"]),
   infer: ofAny((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
@@ -39,7 +37,7 @@ export const flatten: Op = {
 };
 
 export const identity: Op = {
-  inPlace: true,
+  alias: true,
   attrs: (node) => only(node, []),
   infer: ofAny((node, inputs) => [shapeOf(node, inputs, 0)]),
   lower,
@@ -48,7 +46,7 @@ export const identity: Op = {
 
 /** The elements in another shape: 0 stands for the input's own size there (or with allowzero for none), one -1 for what is left. */
 export const reshape: Op = {
-  inPlace: true,
+  alias: true,
   attrs: (node) => only(node, ["allowzero"]),
   infer(node, inputs) {
     const { dtype, shape, known } = inputOf(node, inputs, 0);
@@ -80,7 +78,7 @@ export const reshape: Op = {
 
 /** Without the dimensions of size 1 that `axes` names, or without all of them. */
 export const squeeze: Op = {
-  inPlace: true,
+  alias: true,
   attrs: (node) => only(node, []),
   infer(node, inputs) {
     const { dtype, shape, known } = inputOf(node, inputs, 0);
@@ -99,7 +97,7 @@ export const squeeze: Op = {
 
 /** With dimensions of size 1 where `axes` says that they stand in the result. */
 export const unsqueeze: Op = {
-  inPlace: true,
+  alias: true,
   attrs: (node) => only(node, []),
   infer(node, inputs) {
     const { dtype, shape, known } = inputOf(node, inputs, 0);

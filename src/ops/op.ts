@@ -14,6 +14,10 @@ export interface Op {
   lower(site: Site): (io: Slots, table: Table) => Launch;
   /** Whether the output may take the place of the first input, where that is not used again and takes as many bytes. */
   readonly inPlace?: boolean;
+  /** The same of the second input. */
+  readonly inPlaceSecond?: boolean;
+  /** Whether the output is the first input in another shape: it stands where that does, and no launch runs. */
+  readonly alias?: boolean;
   /** Gradients: reads dOutputs, adds into dInputs. */
   grad?(site: GradSite): (io: GradSlots) => Launch;
 }

@@ -22,7 +22,8 @@ import {
   valuesOf,
 } from "./feeds.js";
 import { fuse } from "./fuse.js";
-import { bindPlan, enterPlan, type LoweredGraph, lowerGraph, type Plan, runPlan } from "./plan.js";
+import { type LoweredGraph, lowerGraph } from "./lower.js";
+import { bindPlan, enterPlan, type Plan, runPlan } from "./plan.js";
 import { convertIn, convertOut, elementsAt, knownOf } from "./transfer.js";
 
 export interface SessionOptions {

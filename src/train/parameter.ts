@@ -4,7 +4,7 @@ import { matrixOf } from "../graph/storage.js";
 import type { FactoredWeight, Int8Weight, MaskedWeight, SparseWeight, Weight } from "../graph/weight.js";
 import { bytesAt, type FullEngine, floatsAt, place } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
-import { liveWeight } from "../runtime/plan.js";
+import { liveWeight } from "../runtime/lower.js";
 
 /** Values that the optimizer moves: f32 [size] and their gradient. `mask` 0 = all of them move. */
 export interface Trained {
