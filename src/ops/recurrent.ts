@@ -201,19 +201,19 @@ interface Panels {
 function constantPanels(site: Site, i: number): Panels | undefined {
   const weight = site.weight(i);
   if (!weight || weight.kind === "live") return undefined;
+  const { kernels } = site;
   const [directions, n, k] = weight.shape;
-  const values = site.dense(i);
-  const pack = (cols: number, from: number) => {
-    const panels = site.alloc(site.kernels.gemm_panels_b_bytes(k, cols));
-    site.kernels.gemm_pack_b_f32(k, cols, 1, k, from, panels);
-    return panels;
-  };
-  const ways = Array.from({ length: directions }, (_, d) => values + 4 * d * n * k);
-  const apart = i === 2 && resetsBefore(site.node);
-  return {
-    all: ways.map((from) => pack(n, from)),
-    candidate: apart ? ways.map((from) => pack(k, from + 4 * (n - k) * k)) : [],
-  };
+  const room = (cols: number) => site.alloc(kernels.gemm_panels_b_bytes(k, cols));
+  const all = Array.from({ length: directions }, () => room(n));
+  const candidate = i === 2 && resetsBefore(site.node) ? all.map(() => room(k)) : [];
+  site.borrow(i, (values) => {
+    for (const [d, panels] of all.entries()) {
+      const from = values + 4 * d * n * k;
+      kernels.gemm_pack_b_f32(k, n, 1, k, from, panels);
+      if (candidate[d]) kernels.gemm_pack_b_f32(k, k, 1, k, from + 4 * (n - k) * k, candidate[d]);
+    }
+  });
+  return { all, candidate };
 }
 
 function resetsBefore(node: GraphNode): boolean {

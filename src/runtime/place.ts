@@ -1,8 +1,8 @@
-import { arrayFromBytes, bytesPerElement, isFloat } from "../dtype.js";
+import { bytesPerElement, inMemory, isFloat, viewOf } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
 import { matrixOf, widen } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
-import { bytesAt, type Engine, floatsAt, place, put } from "../kernels/engine.js";
+import { type Engine, floatsAt, place, put } from "../kernels/engine.js";
 import type { PlacedWeight, StoredWeight } from "../ops/op.js";
 
 /** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
@@ -138,18 +138,25 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
   };
   switch (storage.kind) {
     case "dense": {
-      const width = bytesPerElement(storage.dtype);
-      const data = arena.alloc(size * width);
-      const finite = storage.dtype.startsWith("float");
-      if (storage.plain) {
-        put(engine, data, bytes);
-        check(finite ? kernels.check_bytes(size, width, data) : 0);
-      } else {
-        decode((source, scratch) => kernels.decode_bytes(size, width, source, bytes.length, data, +finite, scratch));
-      }
-      if (storage.dtype === "float32") return { kind: "dense", shape, rows, cols, values: data };
-      const stored = arrayFromBytes(storage.dtype, bytesAt(engine, data, size * width));
-      return placePlain(engine, { kind: "dense", shape, dtype: storage.dtype, data: stored });
+      const { dtype, plain } = storage;
+      const width = bytesPerElement(dtype);
+      const values = arena.alloc(size * bytesPerElement(inMemory(dtype)));
+      arena.scope(() => {
+        const data = dtype === inMemory(dtype) ? values : arena.alloc(size * width);
+        const finite = dtype.startsWith("float");
+        if (plain) {
+          put(engine, data, bytes);
+          check(finite ? kernels.check_bytes(size, width, data) : 0);
+        } else {
+          decode((source, scratch) => kernels.decode_bytes(size, width, source, bytes.length, data, +finite, scratch));
+        }
+        if (isFloat(dtype) && dtype !== "float32") {
+          const stored = viewOf(dtype, kernels.memory.buffer, data, size);
+          widen(dtype, stored, floatsAt(engine, values, size));
+          if (dtype === "bfloat16") check(kernels.check_bytes(size, 4, values));
+        }
+      });
+      return { kind: "dense", shape, rows, cols, values };
     }
     case "int8": {
       const q = arena.alloc(size);

@@ -19,8 +19,8 @@ describe("what a graph may not hold", () => {
         dense: () => ({
           ...weight,
           data:
-            weight.kind === "dense" && weight.dtype === "float16"
-              ? new Uint16Array(12).fill(0x7e00)
+            weight.kind === "dense" && weight.dtype !== "float32"
+              ? new Uint16Array(12).fill(weight.dtype === "float16" ? 0x7e00 : 0x7fc0)
               : new Float32Array(12).fill(Number.NaN),
         }),
         masked: () => ({ ...weight, data: new Float32Array(12).fill(Number.NaN) }),

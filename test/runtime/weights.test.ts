@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { FormatError } from "../../src/errors.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph } from "../../src/graph/graph.js";
+import type { Weight } from "../../src/graph/weight.js";
 import { createEngine, floatsAt } from "../../src/kernels/engine.js";
 import { storedAs } from "../../src/runtime/place.js";
 import { Model } from "../../src/runtime/session.js";
@@ -11,7 +13,7 @@ import { bits, expectClose, fed, runModule, storages, withWeights } from "../sup
 
 const shape = [6, 3, 2, 2];
 
-describe.each(storages(shape))("a weight stored as %s", (name, weight) => {
+describe.each(storages(shape))("a weight stored as %s", (_name, weight) => {
   const graph: Graph = { name: "g", inputs: [], outputs: [], nodes: [], weights: new Map([["w", weight]]) };
   const wanted = bits(toDense(weight));
   const fresh = () => {
@@ -45,12 +47,26 @@ describe.each(storages(shape))("a weight stored as %s", (name, weight) => {
     expect(read(values)).toEqual(wanted);
   });
 
-  test.skipIf(name === "coded float16")("whose values alone stay leaves nothing else in memory", () => {
+  test("whose values alone stay leaves nothing else in memory", () => {
     const { engine, weights } = fresh();
     const { top } = engine.arena;
     weights.dense("w");
     expect(engine.arena.top - top).toBe(Math.ceil((4 * 72) / 64) * 64);
   });
+});
+
+test.each([
+  ["float16", 0x7c00],
+  ["bfloat16", 0x7f80],
+] as const)("stored plainly as %s, infinity is refused", (dtype, infinity) => {
+  const bytes = new Uint8Array(Uint16Array.of(1, infinity).buffer);
+  const w: Weight = { kind: "coded", shape: [2], storage: { kind: "dense", dtype, plain: true }, bytes };
+  const graph: Graph = { name: "g", inputs: [], outputs: [], nodes: [], weights: new Map([["w", w]]) };
+  expect(() => new Weights(createEngine(runModule), graph, new Map()).dense("w")).toThrow(
+    new FormatError(
+      "weight w: expected sound coded bytes, got a value that is not finite or a scale that is not positive",
+    ),
+  );
 });
 
 describe("a session keeps of a weight what its kernels read, and no copy beside it", () => {
@@ -62,26 +78,25 @@ describe("a session keeps of a weight what its kernels read, and no copy beside 
   };
   const values = 512 * 1024;
 
-  test.each(storages([512, 1024]).filter(([name]) => /^(coded )?(dense|float16|int8 per row|sparse, but)/.test(name)))(
-    "Gemm, %s: its panels",
-    (_name, weight) => {
-      // What one weight takes while it is packed is room for activations later: nothing of it adds up.
-      const deep = (copies: number) => {
-        const b = new GraphBuilder("deep");
-        let h = b.input("x", ["N", 1024]);
-        const weights: [string, typeof weight][] = [];
-        for (let i = 0; i < copies; i++) {
-          b.weight(`w${i}`, [512, 1024], new Float32Array(values));
-          b.weight(`v${i}`, [1024, 512], new Float32Array(values));
-          weights.push([`w${i}`, weight]);
-          h = b.node("Gemm", [b.node("Gemm", [h, `w${i}`], { transB: 1 }), `v${i}`], { transB: 1 });
-        }
-        b.output("y", ["N", 1024], h);
-        return bytesOf(withWeights(b.build(), weights), [1, 1024]);
-      };
-      expect(deep(3) - deep(2)).toBeLessThan(1.05 * 8 * values);
-    },
-  );
+  test.each(
+    storages([512, 1024]).filter(([name]) => /^(coded )?(dense|b?float16|int8 per row|sparse, but)/.test(name)),
+  )("Gemm, %s: its panels", (_name, weight) => {
+    // What one weight takes while it is packed is room for activations later: nothing of it adds up.
+    const deep = (copies: number) => {
+      const b = new GraphBuilder("deep");
+      let h = b.input("x", ["N", 1024]);
+      const weights: [string, typeof weight][] = [];
+      for (let i = 0; i < copies; i++) {
+        b.weight(`w${i}`, [512, 1024], new Float32Array(values));
+        b.weight(`v${i}`, [1024, 512], new Float32Array(values));
+        weights.push([`w${i}`, weight]);
+        h = b.node("Gemm", [b.node("Gemm", [h, `w${i}`], { transB: 1 }), `v${i}`], { transB: 1 });
+      }
+      b.output("y", ["N", 1024], h);
+      return bytesOf(withWeights(b.build(), weights), [1, 1024]);
+    };
+    expect(deep(3) - deep(2)).toBeLessThan(1.05 * 8 * values);
+  });
 
   test("Conv for Winograd: four times its values; of few pixels: its values", () => {
     const conv = (side: number, copies: number) => {
@@ -104,6 +119,27 @@ describe("a session keeps of a weight what its kernels read, and no copy beside 
     expect(growth(4) / (4 * 128 * 128 * 9)).toBeCloseTo(1, 0);
     const x = fed([2, 128, 4, 4], 3);
     expectClose(new Model(conv(4, 1), runModule).run({ x }).y, conv(4, 1), { x }, 2400);
+  });
+
+  test("GRU: the panels of its weights, and those of the last gate again", () => {
+    const [hidden, width] = [256, 128];
+    const deep = (copies: number) => {
+      const b = new GraphBuilder("deep");
+      const x = b.input("x", [2, 1, width]);
+      for (let i = 0; i < copies; i++) {
+        const [w, r] = [width, hidden].map((k, j) =>
+          b.weight(
+            `${"wr"[j]}${i}`,
+            [1, 3 * hidden, k],
+            normals(3 * hidden * k, i).map((v) => v / 40),
+          ),
+        );
+        b.output(`y${i}`, [2, 1, 1, hidden], b.node("GRU", [x, w, r], { hidden_size: hidden }));
+      }
+      return bytesOf(b.build(), [2, 1, width]);
+    };
+    const panels = 4 * (3 * hidden * (width + hidden) + hidden * hidden);
+    expect((deep(6) - deep(2)) / 4).toBeLessThan(1.05 * panels);
   });
 
   test("a weight that is packed by one node and read as it is by another", () => {

@@ -5,7 +5,7 @@ import { encodeWeight } from "../../src/codec/weight.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import { toDense } from "../../src/graph/dense.js";
 import type { Attribute, Graph } from "../../src/graph/graph.js";
-import { columnsOf, matrixOf } from "../../src/graph/storage.js";
+import { columnsOf, floatToBfloat, matrixOf } from "../../src/graph/storage.js";
 import type { FactoredWeight, PlainWeight, SparseWeight, Weight } from "../../src/graph/weight.js";
 import { runReference } from "../reference/network.js";
 import { normals, uniform } from "./kernels.js";
@@ -134,6 +134,7 @@ export function storages(shape: readonly number[], seed = 7): [string, Weight][]
   const plains: [string, PlainWeight][] = [
     ["dense", { kind: "dense", shape, dtype: "float32", data }],
     ["float16", { kind: "dense", shape, dtype: "float16", data: Uint16Array.from(data, half) }],
+    ["bfloat16", { kind: "dense", shape, dtype: "bfloat16", data: Uint16Array.from(data, floatToBfloat) }],
     [
       "masked",
       { kind: "masked", shape, data, mask: Uint8Array.from({ length: Math.ceil(size / 8) }, () => next() * 256) },
