@@ -17,6 +17,8 @@ export {
 } from "./errors.js";
 export type { Dim, Graph, GraphNode, ValueInfo } from "./graph/graph.js";
 export type { Feeds, Outputs } from "./runtime/feeds.js";
+export type { ModelProfile, NodeProfile } from "./runtime/profile.js";
+export type { ModelPlan, PlanMemory, PlanStep, PlanValue } from "./runtime/report.js";
 export type { Model, SessionOptions } from "./runtime/session.js";
 export type { Tensor } from "./tensor.js";
 

@@ -122,6 +122,13 @@ describe("the law itself", () => {
     ]);
   });
 
+  test("a clock is read by the profile alone, and no date", () => {
+    const judge = (path: string, text: string) => unspeakable(new Map([[path, text]]));
+    expect(judge("src/runtime/profile.ts", "performance.now()")).toEqual([]);
+    expect(judge("src/runtime/profile.ts", "Date.now()")).toHaveLength(1);
+    expect(judge("src/runtime/session.ts", "performance.now()")).toHaveLength(1);
+  });
+
   test.each([
     "Math.sqrt(2) + Math.max(1, 2) + Math.imul(3, 4) + Math.fround(1)",
     "// Math.exp(1), 2 ** 3",

@@ -13,6 +13,8 @@ export interface Lifetimes {
   /** The place of each value that has one, as its number in `lifetimes`. */
   readonly homes: ReadonlyMap<string, number>;
   readonly lifetimes: readonly Lifetime[];
+  /** Steps whose output takes the place of an input. */
+  readonly inPlace: ReadonlySet<number>;
 }
 
 /**
@@ -37,6 +39,7 @@ export function lifetimesOf(graph: Graph, inferred: Inferred, keep: boolean): Li
   for (const { name } of graph.inputs) lastUse.set(name, end);
   for (const name of inferred.outputs) lastUse.set(rootOf(name), end);
   const homes = new Map<string, number>();
+  const taking = new Set<number>();
   const lifetimes: { bytes: number; first: number; last: number }[] = [];
   const bytes = (name: string) => bytesOf(infos.get(name)!);
   const settle = (name: string, first: number) => {
@@ -58,9 +61,10 @@ export function lifetimesOf(graph: Graph, inferred: Inferred, keep: boolean): Li
     if (taken === undefined) {
       for (const name of outputs) if (name !== "") settle(name, step);
     } else {
+      taking.add(step);
       homes.set(outputs[0], given[taken]!);
       lifetimes[given[taken]!].last = lastUse.get(outputs[0]) ?? step;
     }
   }
-  return { steps, aliases, homes, lifetimes };
+  return { steps, aliases, homes, lifetimes, inPlace: taking };
 }

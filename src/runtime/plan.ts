@@ -12,8 +12,9 @@ import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
 export interface PlannedStep {
   readonly node: GraphNode;
   /** Its values by their names on this way through the network. */
-  readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Whether the output takes the place of an input. */
+  readonly inPlace: boolean;
   readonly launch: Launch;
   /** Address of the launch's scratch. */
   readonly scratch: number;
@@ -73,7 +74,9 @@ export function bindPlan(
       arena.alloc(memory.bytes);
       const { slots, constants, launches } = bound;
       const places = at.slice(lifetimes.length + 1);
-      const planned = steps.map((step, i) => ({ ...step, launch: launches[i], scratch: places[i] }));
+      const planned = steps.map(({ node, outputs }, i) => {
+        return { node, outputs, inPlace: values.inPlace.has(i), launch: launches[i], scratch: places[i] };
+      });
       return { slots, steps: planned, homes: values.homes, lifetimes, base, memory, constants };
     }
     tables = Math.max(tables, bound.tables);

@@ -24,6 +24,8 @@ import {
 import { fuse } from "./fuse.js";
 import { type LoweredGraph, lowerGraph } from "./lower.js";
 import { bindPlan, enterPlan, type Plan, runPlan } from "./plan.js";
+import { type ModelProfile, profilePlan } from "./profile.js";
+import { type ModelPlan, reportOf, storedBytes } from "./report.js";
 import { convertIn, convertOut, elementsAt, knownOf } from "./transfer.js";
 
 export interface SessionOptions {
@@ -38,6 +40,8 @@ export interface SessionOptions {
 
 /** Plans that are kept, the newest: a model that is fed ever new shapes does not grow. */
 const mostPlans = 32;
+/** Runs of a profile. */
+const mostRuns = 10000;
 
 /** A network in memory, ready to run. Owns one wasm instance; nothing is shared between models. */
 export class Model {
@@ -49,6 +53,8 @@ export class Model {
   readonly #pinned = new Set<string>();
   #engine: Engine | undefined;
   #lowered: LoweredGraph | undefined;
+  /** Where the weights begin: before them is what the kernels keep. */
+  readonly #heap: number;
   /** Where the activation block begins: every plan uses the same block. */
   readonly #base: number;
   /** Where the largest plan ends. */
@@ -69,6 +75,7 @@ export class Model {
     const { graph: fused, activations } = fuse(attend(hoist(fold(dequantize(modernize(graph))))));
     this.#graph = fused;
     this.#engine = createEngine(module, options.maxBytes);
+    this.#heap = this.#engine.arena.mark();
     this.#lowered = lowerGraph(this.#engine, fused, { exact: options.exact, activations });
     this.#base = this.#engine.arena.mark();
     this.#end = this.#base;
@@ -86,20 +93,13 @@ export class Model {
     outputs: Outputs = {},
   ): Record<string, Tensor & { readonly data: T }> {
     const engine = this.#live();
-    checkNames("inputs", this.inputs, feeds);
-    checkNames("outputs", this.outputs, outputs);
     const plan = this.#planFor(feeds);
+    checkNames("outputs", this.outputs, outputs);
     const { buffer } = engine.kernels.memory;
     const given = this.outputs.map(({ name, dtype }) =>
       targetOf(name, { dtype, shape: plan.slots.get(name)!.shape }, outputs, buffer),
     );
-    this.#enter(plan);
-    for (const { name } of this.inputs) {
-      const feed = feeds[name];
-      if (feed === undefined) continue;
-      const slot = plan.slots.get(name)!;
-      convertIn(slot.dtype, valuesOf(feed), elementsAt(engine, slot));
-    }
+    this.#feed(plan, feeds);
     runPlan(plan);
     const results: Record<string, Tensor & { readonly data: T }> = {};
     for (const [i, { name, dtype }] of this.outputs.entries()) {
@@ -142,6 +142,33 @@ export class Model {
     return elementsAt(engine, plan.slots.get(name)!) as T;
   }
 
+  /**
+   * How the network runs with such inputs, which are as in `run`: every step, where its values stand and how long, and the bytes that
+   * it takes. Nothing runs.
+   * @throws as run
+   */
+  plan(feeds: Feeds = {}): ModelPlan {
+    const plan = this.#planFor(feeds);
+    const packed = this.#base - this.#heap;
+    return reportOf(this.#graph, plan, { weights: storedBytes(this.#graph), packed, peak: this.bytes });
+  }
+
+  /**
+   * Runs the network `runs` times (10) and a little more, with inputs as in `run`, and tells where the time goes: the median for each node.
+   * Nodes that are too fast for the platform's clock are repeated; where it stands still while code runs, as in Cloudflare
+   * Workers, all times are 0.
+   * @throws as run, and RangeError for `runs` that are not a whole number from 1 to 10,000
+   */
+  profile(feeds: Feeds = {}, { runs = 10 }: { readonly runs?: number } = {}): ModelProfile {
+    if (!Number.isInteger(runs) || runs < 1 || runs > mostRuns) {
+      throw new RangeError(expected("profile: runs", `a whole number from 1 to ${mostRuns}`, `${runs}`));
+    }
+    const engine = this.#live();
+    const plan = this.#planFor(feeds);
+    this.#feed(plan, feeds);
+    return profilePlan(engine, plan, runs);
+  }
+
   /** Bytes of the session's memory: weights, activations and scratch. */
   get bytes(): number {
     return this.#live().kernels.memory.buffer.byteLength;
@@ -166,6 +193,8 @@ export class Model {
   }
 
   #planFor(feeds: Feeds): Plan {
+    this.#live();
+    checkNames("inputs", this.inputs, feeds);
     const current = this.#current;
     if (current && this.inputs.every(({ name }) => fitsSlot(feeds[name], current.slots.get(name)!))) {
       if (this.#pinned.size === 0) return current;
@@ -206,6 +235,17 @@ export class Model {
         if (more.length === 0) throw error;
         for (const name of more) this.#pinned.add(name);
       }
+    }
+  }
+
+  #feed(plan: Plan, feeds: Feeds): void {
+    const engine = this.#live();
+    this.#enter(plan);
+    for (const { name } of this.inputs) {
+      const feed = feeds[name];
+      if (feed === undefined) continue;
+      const slot = plan.slots.get(name)!;
+      convertIn(slot.dtype, valuesOf(feed), elementsAt(engine, slot));
     }
   }
 

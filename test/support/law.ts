@@ -220,6 +220,9 @@ const banned: readonly (readonly [RegExp, string])[] = [
   [/\bperformance\b/, "results do not depend on the time"],
 ];
 
+/** The one file that reads a clock, of which no result is made. */
+const clock = "src/runtime/profile.ts";
+
 /** Every banned word of a file of src below cli, as sentences. */
 export function unspeakable(files: ReadonlyMap<string, string>): string[] {
   const sentences: string[] = [];
@@ -228,6 +231,7 @@ export function unspeakable(files: ReadonlyMap<string, string>): string[] {
     for (const [index, line] of code(text).split("\n").entries()) {
       for (const [pattern, why] of banned) {
         const found = pattern.exec(line);
+        if (found?.[0] === "performance" && path === clock) continue;
         if (found) sentences.push(`${path}:${index + 1} says ${found[0]}: ${why}`);
       }
     }
