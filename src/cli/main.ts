@@ -2,10 +2,23 @@
 import { parseArgs } from "node:util";
 import { CoppiceError } from "../errors.js";
 import { demo } from "./demo.js";
+import { inspect, text } from "./inspect.js";
 import { stopBars } from "./progress.js";
 import { removeUnfinished } from "./write.js";
 
-const help = `coppice demo: train, prune in cycles, decompose, write, load and run LeNet-5 on MNIST
+const help = `coppice inspect: what is in a model file, and what it takes to run
+
+  node dist/cli/main.js inspect MODEL [--shape NAME=1,3,224,224] [--plan] [--all] [--json]
+
+  MODEL        a .onnx, .coppice or .safetensors file
+  --shape      the shape of an input; open dimensions are 1 otherwise
+  --plan       every step with its place in memory
+  --all        every weight
+  --json       all of it, for programs
+
+  node dist/cli/main.js inspect model.onnx --shape image=1,3,224,224 --plan
+
+coppice demo: train, prune in cycles, decompose, write, load and run LeNet-5 on MNIST
 
   npm run demo -- [--quick] [--seed N] [--out DIR] [--json FILE]
 
@@ -19,9 +32,15 @@ const help = `coppice demo: train, prune in cycles, decompose, write, load and r
 `;
 
 async function main(args: string[]): Promise<number> {
-  if (args[0] !== "demo" || args.some((arg) => arg === "--help" || arg === "-h")) {
+  const [command] = args;
+  const helps = args.some((arg) => arg === "--help" || arg === "-h");
+  if (helps || (command !== "demo" && command !== "inspect")) {
     process.stdout.write(help);
-    return args[0] === "demo" || args.some((arg) => arg === "--help" || arg === "-h") ? 0 : 2;
+    return helps ? 0 : 2;
+  }
+  if (command === "inspect") {
+    await inspectCommand(args.slice(1));
+    return 0;
   }
   const { values } = parseArgs({
     args: args.slice(1),
@@ -36,6 +55,22 @@ async function main(args: string[]): Promise<number> {
   const seed = Number(values.seed);
   await demo({ quick: values.quick, seed, out: values.out, json: values.json });
   return 0;
+}
+
+async function inspectCommand(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      shape: { type: "string", multiple: true, default: [] },
+      plan: { type: "boolean", default: false },
+      all: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+    },
+  });
+  if (positionals.length !== 1) throw new TypeError(`inspect: expected one model file, got ${positionals.length}`);
+  const found = await inspect(positionals[0], { ...values, shapes: values.shape });
+  process.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : text(found, values));
 }
 
 /** A system's own error names what it could not do; its stack tells a user nothing. */
