@@ -1,7 +1,7 @@
 import { isFloat } from "../dtype.js";
 import { sizeOf } from "../tensor.js";
 import { only } from "./attributes.js";
-import { dtypeOf } from "./element.js";
+import { dtypeOf, viewing } from "./element.js";
 import { inputOf } from "./known.js";
 import type { Op } from "./op.js";
 import { combine, copy, launchOf, type Operand, type Recipe, recipeOf, standing, zero } from "./recipe.js";
@@ -21,14 +21,14 @@ export function convert(recipe: Recipe, x: Operand, y: Operand): void {
   else if (y.dtype === "int4" || y.dtype === "uint4") wrap(recipe, y);
 }
 
-/** To the nearest float with `bits` fewer digits, of two the even one: in TypeScript, a view or two a run. */
+/** To the nearest float with `bits` fewer digits, of two the even one: in TypeScript. */
 function round({ kernels, steps }: Recipe, y: Operand, bits: 13 | 16): void {
   const size = sizeOf(y.shape);
   const half = (1 << (bits - 1)) - 1;
+  const [asFloats, asWords] = [viewing(kernels, "float32", size), viewing(kernels, "uint32", size)];
   steps.push((scratch) => {
-    const { buffer } = kernels.memory;
-    const floats = new Float32Array(buffer, y.at(scratch), size);
-    const words = new Uint32Array(buffer, y.at(scratch), size);
+    const floats = asFloats(y.at(scratch)) as Float32Array;
+    const words = asWords(y.at(scratch)) as Uint32Array;
     for (let i = 0; i < size; i++) {
       const word = words[i];
       const magnitude = word & 0x7fffffff;
@@ -43,12 +43,13 @@ function round({ kernels, steps }: Recipe, y: Operand, bits: 13 | 16): void {
   });
 }
 
-/** To four bits, the sign among them for int4: in TypeScript, a view a run. */
+/** To four bits, the sign among them for int4: in TypeScript. */
 function wrap({ kernels, steps }: Recipe, y: Operand): void {
   const size = sizeOf(y.shape);
   const signed = y.dtype === "int4";
+  const asBytes = viewing(kernels, "int8", size);
   steps.push((scratch) => {
-    const data = new Int8Array(kernels.memory.buffer, y.at(scratch), size);
+    const data = asBytes(y.at(scratch)) as Int8Array;
     for (let i = 0; i < size; i++) data[i] = signed ? (data[i] << 28) >> 28 : data[i] & 15;
   });
 }

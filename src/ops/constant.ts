@@ -92,7 +92,7 @@ function repeatedValue(node: GraphNode): Tensor {
   return value;
 }
 
-/** start, start + delta, .. up to before limit. What planning does not know already is written through a view of memory. */
+/** start, start + delta, .. up to before limit. */
 export const range: Op = {
   attrs: (node) => only(node, []),
   infer(node, inputs) {
@@ -105,7 +105,8 @@ export const range: Op = {
     return ({ inputs, outputs }) => {
       const [y] = outputs;
       const [start, delta] = [scalarOf(node, inputs, 0), scalarOf(node, inputs, 2)];
-      return { scratch: 0, run: () => fill(elementsOf(kernels, y), (i) => start + i * delta) };
+      const value = (i: number) => start + i * delta;
+      return { scratch: 0, run: () => fill(elementsOf(kernels, y), value) };
     };
   },
 };

@@ -52,7 +52,25 @@ export function fill(data: TypedArray, value: (i: number) => number): TypedArray
   return data;
 }
 
-/** The elements of a slot in memory: a view made at the moment of use, for what runs rarely. */
-export function elementsOf(kernels: RunKernels, { dtype, shape, pointer }: Slot): TypedArray {
-  return viewOf(inMemory(dtype), kernels.memory.buffer, pointer, sizeOf(shape));
+const views = new WeakMap<Slot, TypedArray>();
+
+/** The elements of a slot in memory: a view, valid until the memory grows. The same one each time until then, so that a run makes none. */
+export function elementsOf(kernels: RunKernels, slot: Slot): TypedArray {
+  const { buffer } = kernels.memory;
+  let view = views.get(slot);
+  if (view?.buffer !== buffer) {
+    view = viewOf(inMemory(slot.dtype), buffer, slot.pointer, sizeOf(slot.shape));
+    views.set(slot, view);
+  }
+  return view;
+}
+
+/** The same of `length` elements at any place, as in scratch: a new view only where the place or the memory is another. */
+export function viewing(kernels: RunKernels, dtype: DType, length: number): (pointer: number) => TypedArray {
+  let view: TypedArray | undefined;
+  return (pointer) => {
+    const { buffer } = kernels.memory;
+    if (view?.buffer !== buffer || view.byteOffset !== pointer) view = viewOf(inMemory(dtype), buffer, pointer, length);
+    return view;
+  };
 }

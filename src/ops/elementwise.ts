@@ -1,10 +1,11 @@
-import { type DType, inMemory, isFloat, viewOf } from "../dtype.js";
+import { type DType, inMemory, isFloat } from "../dtype.js";
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { pow as power } from "../math.js";
 import { sameShape, sizeOf } from "../tensor.js";
 import { integer, only } from "./attributes.js";
 import { broadcastShape, walkOf } from "./broadcast.js";
+import { elementsOf } from "./element.js";
 import { sized } from "./known.js";
 import type { GradSlots, Info, Launch, Op, Site, Slots } from "./op.js";
 import {
@@ -205,7 +206,7 @@ export const mean: Op = variadic("add", "floats", true);
 
 /**
  * Remainder of a / b: with the sign of b, or with `fmod` that of a. Floats in TypeScript, where % is exact by the language's
- * definition: one view a run.
+ * definition.
  */
 export const mod: Op = {
   ...binary("mod", "numbers"),
@@ -224,7 +225,7 @@ export const mod: Op = {
 
 /**
  * X ^ Y, of the type of X. Integers in 64 bits; the square, the cube and the root by products and roots; the rest in TypeScript
- * in f64: one view for each value a run.
+ * in f64.
  */
 export const pow: Op = {
   attrs: (node) => only(node, []),
@@ -256,26 +257,18 @@ function byElement({ kernels }: Site, { inputs, outputs }: Slots, f: (a: number,
   const [y] = outputs;
   const { rows, cols, row, col, visit } = walkOf(y.shape, [a.shape, b.shape]);
   const large = y.dtype.endsWith("int64");
-  return {
-    scratch: 0,
-    run() {
-      const { buffer } = kernels.memory;
-      const [left, right, to] = [a, b, y].map(({ dtype, pointer, shape }) =>
-        viewOf(inMemory(dtype), buffer, pointer, sizeOf(shape)),
-      );
-      visit((from, at) => {
-        for (let r = 0; r < rows; r++) {
-          for (let c = 0; c < cols; c++) {
-            const v = f(
-              Number(left[from[0] + r * row[0] + c * col[0]]),
-              Number(right[from[1] + r * row[1] + c * col[1]]),
-            );
-            to[at + r * cols + c] = large ? BigInt(Number.isFinite(v) ? Math.trunc(v) : 0) : v;
-          }
-        }
-      });
-    },
+  const block = (from: readonly number[], at: number) => {
+    const left = elementsOf(kernels, a);
+    const right = elementsOf(kernels, b);
+    const to = elementsOf(kernels, y);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < cols; c++) {
+        const v = f(Number(left[from[0] + r * row[0] + c * col[0]]), Number(right[from[1] + r * row[1] + c * col[1]]));
+        to[at + r * cols + c] = large ? BigInt(Number.isFinite(v) ? Math.trunc(v) : 0) : v;
+      }
+    }
   };
+  return { scratch: 0, run: () => visit(block) };
 }
 
 /** condition ? X : Y with broadcasting. */

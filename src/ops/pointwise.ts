@@ -3,6 +3,7 @@ import type { GraphNode } from "../graph/graph.js";
 import * as math from "../math.js";
 import { sizeOf } from "../tensor.js";
 import { integer, number, only } from "./attributes.js";
+import { viewing } from "./element.js";
 import { checkTypes, type Numbers } from "./elementwise.js";
 import type { Op } from "./op.js";
 import { combine, launchOf, map, type Operand, type Recipe, recipeOf, room, standing, zero } from "./recipe.js";
@@ -143,13 +144,13 @@ export const swish: Op = gated(["alpha"], (recipe, x, g, node) => {
   recipe.steps.push((scratch) => recipe.kernels.sigmoid_f32(size, from.at(scratch), g.at(scratch)));
 });
 
-/** y = f(x) for each element in TypeScript, a view of each value a run: for what is rare. */
+/** y = f(x) for each element in TypeScript: for what is rare. */
 function scalar(recipe: Recipe, f: (x: number) => number, x: Operand, y: Operand): void {
   const size = sizeOf(x.shape);
+  const [source, target] = [x, y].map(() => viewing(recipe.kernels, "float32", size));
   recipe.steps.push((scratch) => {
-    const { buffer } = recipe.kernels.memory;
-    const from = new Float32Array(buffer, x.at(scratch), size);
-    const to = new Float32Array(buffer, y.at(scratch), size);
+    const from = source(x.at(scratch)) as Float32Array;
+    const to = target(y.at(scratch)) as Float32Array;
     for (let i = 0; i < size; i++) to[i] = f(from[i]);
   });
 }

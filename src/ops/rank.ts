@@ -3,13 +3,13 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { around, axisAttribute } from "./axis.js";
-import { elementsOf } from "./element.js";
+import { elementsOf, viewing } from "./element.js";
 import { checkTypes } from "./elementwise.js";
 import { knownIntegers } from "./known.js";
 import { type Op, ofFloats } from "./op.js";
 import { keptShape } from "./recipe.js";
 
-/** Operators that rank elements, in TypeScript: a view of each value a run, and a 64-bit integer is one of JavaScript's while it is looked at. */
+/** Operators that rank elements, in TypeScript: a 64-bit integer is one of JavaScript's while it is looked at. */
 
 /** A value as a 64-bit integer, as two halves: no integer of JavaScript is made. */
 function writeIndex(halves: Uint32Array, at: number, index: number): void {
@@ -55,12 +55,12 @@ function arg(before: Before): Op {
         const x = inputs[0]!;
         const { outer, k, inner } = around(x.shape, axisAttribute(node, 0, x.shape));
         const last = integer(node, "select_last_index", 0) !== 0;
+        const positions = viewing(kernels, "uint32", 2 * outer * inner);
         return {
           scratch: 0,
           run() {
-            const { buffer } = kernels.memory;
             const from = elementsOf(kernels, x);
-            const to = new Uint32Array(buffer, outputs[0].pointer, 2 * outer * inner);
+            const to = positions(outputs[0].pointer) as Uint32Array;
             for (let o = 0; o < outer; o++) {
               for (let i = 0; i < inner; i++) {
                 writeIndex(to, o * inner + i, firstAlong(from, o * k * inner + i, k, inner, before, last));
@@ -93,7 +93,8 @@ export const hardmax: Op = {
       return {
         scratch: 0,
         run() {
-          const [from, to] = [elementsOf(kernels, x), elementsOf(kernels, outputs[0])];
+          const from = elementsOf(kernels, x);
+          const to = elementsOf(kernels, outputs[0]);
           for (let o = 0; o < outer; o++) {
             for (let i = 0; i < inner; i++) {
               const at = o * k * inner + i;
@@ -139,14 +140,14 @@ export const topK: Op = {
       const most = wanted(node, inputs, k);
       const before = integer(node, "largest", 1) !== 0 ? larger : smaller;
       const heap = new Int32Array(most);
+      const [values, indices] = outputs;
+      const indicesAt = viewing(kernels, "uint32", 2 * outer * most * inner);
       return {
         scratch: 0,
         run() {
-          const { buffer } = kernels.memory;
           const from = elementsOf(kernels, x);
-          const [values, indices] = outputs;
           const to = values && elementsOf(kernels, values);
-          const positions = indices && new Uint32Array(buffer, indices.pointer, 2 * outer * most * inner);
+          const positions = indices && (indicesAt(indices.pointer) as Uint32Array);
           for (let o = 0; o < outer; o++) {
             for (let i = 0; i < inner; i++) {
               const at = o * k * inner + i;

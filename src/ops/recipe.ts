@@ -3,6 +3,7 @@ import type { RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
 import { walkOf } from "./broadcast.js";
 import { floatCodes, foldCodes, intCodes, typeCode, unaryCodes } from "./codes.js";
+import { viewing } from "./element.js";
 import { bytesOf, type Launch, type Slot } from "./op.js";
 
 /** Where something stands, given where the scratch block of a run begins. */
@@ -62,11 +63,12 @@ export function zero(recipe: Recipe, dtype: DType): Operand {
   return { at: to.at, shape: [], dtype };
 }
 
-/** One integer of a type, its lowest bits where it does not fit: for what is rare, since each run makes a view. */
+/** One integer of a type, its lowest bits where it does not fit. */
 export function constant(recipe: Recipe, dtype: DType, value: bigint): Operand {
   const to = room(recipe, [], "int64");
+  const view = viewing(recipe.kernels, "int64", 1);
   recipe.steps.push((scratch) => {
-    new BigInt64Array(recipe.kernels.memory.buffer, to.at(scratch), 1)[0] = value;
+    view(to.at(scratch))[0] = value;
   });
   return { ...to, dtype };
 }

@@ -4,6 +4,7 @@ import type { RunKernels } from "../kernels/abi.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { unaryCodes } from "./codes.js";
+import { viewing } from "./element.js";
 import { type GateFunction, gateFunctions } from "./gate-function.js";
 import { type Launch, type Op, ofAny, type Site, type Slots } from "./op.js";
 
@@ -331,12 +332,13 @@ function bind(
     end(scratch + at.state, d, yh);
     if (cell.cell) end(scratch + at.cell, d, yc);
   };
+  const lengthsAt = viewing(kernels, "int32", batch);
   const ySize = outputs[0] ? sizeOf(outputs[0].shape) : 0;
   return {
     scratch: room,
     run(given) {
       scratch = given;
-      const seen = lengths ? new Int32Array(kernels.memory.buffer, lengths, batch) : undefined;
+      const seen = lengths ? (lengthsAt(lengths) as Int32Array) : undefined;
       // What lies past the end of a sequence is zero.
       if (y && seen) kernels.fill_row_f32(1, ySize, 0, y);
       for (let d = 0; d < directions; d++) way(d, seen);

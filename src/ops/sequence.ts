@@ -9,7 +9,7 @@ import { bytesOf, type Op } from "./op.js";
 
 /**
  * x with the first lengths[b] elements of each sequence b in reverse; batch_axis and time_axis are 0 and 1 or 1 and 0. Lengths outside
- * are taken for the nearest that there are. They are read through a view of memory.
+ * are taken for the nearest that there are.
  */
 export const reverseSequence: Op = {
   attrs: (node) => only(node, ["batch_axis", "time_axis"]),
@@ -59,8 +59,7 @@ function axesOf(node: GraphNode): { batch: number; time: number } {
 
 /**
  * A cache with new elements written along an axis, from place indices[b] on (0 without them): inputs cache, update, indices or none.
- * Linear: what would be written past the end is written as near to it as fits; circular: it goes on at the beginning. The places are
- * read through a view of memory.
+ * Linear: what would be written past the end is written as near to it as fits; circular: it goes on at the beginning.
  */
 export const tensorScatter: Op = {
   inPlace: true,

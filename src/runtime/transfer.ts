@@ -1,12 +1,12 @@
-import { createArray, type DType, inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
+import { createArray, type DType, inMemory, isFloat, type TypedArray } from "../dtype.js";
 import { floatToBfloat, floatToHalf, widen } from "../graph/storage.js";
 import type { Engine } from "../kernels/engine.js";
+import { elementsOf } from "../ops/element.js";
 import type { Slot } from "../ops/op.js";
-import { sizeOf } from "../tensor.js";
 
 /** The elements of a slot as they stand in memory: a view, valid until the memory grows. */
-export function elementsAt(engine: Engine, { pointer, dtype, shape }: Slot): TypedArray {
-  return viewOf(inMemory(dtype), engine.kernels.memory.buffer, pointer, sizeOf(shape));
+export function elementsAt({ kernels }: Engine, slot: Slot): TypedArray {
+  return elementsOf(kernels, slot);
 }
 
 /** Elements of `dtype` from outside, into an array of the kind that stands in memory. */
