@@ -69,7 +69,10 @@ export function ofFloats(shapes: Shapes): Op["infer"] {
   };
 }
 
-/** One call of a node: `run` is given a scratch block of at least `scratch` bytes and allocates nothing. */
+/**
+ * One call of a node: `run` is given a scratch block of at least `scratch` bytes and allocates nothing. `scratch` follows from shapes
+ * and from which slots share a place, not from addresses.
+ */
 export interface Launch {
   readonly scratch: number;
   run(scratch: number): void;
