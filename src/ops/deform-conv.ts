@@ -2,7 +2,7 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only } from "./attributes.js";
-import { elementsOf } from "./element.js";
+import { elementsOf, viewing } from "./element.js";
 import { checkFloats, inputOf, sized } from "./known.js";
 import { type Info, type Launch, nothing, type Op, type Site, type Slots } from "./op.js";
 import { convolution, packVolume, volumeBytes } from "./volume.js";
@@ -113,6 +113,7 @@ function bind(
     ...{ ...weights, batch: 1, size, out: size, strides: one, dilations: one, begins: [0, 0, 0] },
   });
   const columns = Math.ceil((4 * c * count * pixels) / 64) * 64;
+  const columnsAt = viewing(kernels, "float32", c * count * pixels);
   const made = 4 * y.shape[1] * pixels;
   return {
     scratch: taken + columns + convolve.scratch,
@@ -120,7 +121,7 @@ function bind(
       for (let n = 0; n < batch; n++) {
         const [from, moved] = [elementsOf(kernels, x!), elementsOf(kernels, offset!)] as Float32Array[];
         const factors = mask && (elementsOf(kernels, mask) as Float32Array);
-        const to = new Float32Array(kernels.memory.buffer, scratch + taken, c * count * pixels);
+        const to = columnsAt(scratch + taken) as Float32Array;
         for (let tap = 0; tap < groups * count; tap++) {
           const [g, k] = [Math.floor(tap / count), tap % count];
           const ky = Math.floor(k / sides.kernel[1]) * sides.dilations[0] - sides.begins[0];

@@ -1,9 +1,8 @@
 import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import type { RunKernels } from "../kernels/abi.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, word } from "./attributes.js";
-import { elementsOf } from "./element.js";
+import { elementsOf, viewing } from "./element.js";
 import { checkFloats, checkIndexType, inputOf } from "./known.js";
 import type { Info, Op, Slot } from "./op.js";
 import { launchOf, type Operand, type Recipe, recipeOf, room, standing } from "./recipe.js";
@@ -52,9 +51,10 @@ function pick(recipe: Recipe, node: GraphNode, x: Operand, target: Slot, weight:
   const ignored = node.attributes.ignore_index === undefined ? undefined : integer(node, "ignore_index", 0);
   const classes = x.shape[1];
   const plane = sizeOf(x.shape.slice(2));
+  const [source, made] = [x, y].map(({ shape }) => viewing(kernels, "float32", sizeOf(shape)));
   recipe.steps.push((scratch) => {
-    const from = floatsIn(kernels, x, scratch);
-    const to = floatsIn(kernels, y, scratch);
+    const from = source(x.at(scratch)) as Float32Array;
+    const to = made(y.at(scratch)) as Float32Array;
     const targets = elementsOf(kernels, target);
     const weights = weight && elementsOf(kernels, weight);
     let [total, count] = [0, 0];
@@ -70,10 +70,6 @@ function pick(recipe: Recipe, node: GraphNode, x: Operand, target: Slot, weight:
     }
     if (reduction !== "none") to[0] = reduction === "sum" ? total : total / count;
   });
-}
-
-function floatsIn({ memory }: RunKernels, { at, shape }: Operand, scratch: number): Float32Array {
-  return new Float32Array(memory.buffer, at(scratch), sizeOf(shape));
 }
 
 /** The loss of x [n, c, ...], logarithms of probabilities. */
