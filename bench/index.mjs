@@ -11,6 +11,7 @@ import { gradient } from "./gradient.mjs";
 import { conversion, int8 } from "./int8.mjs";
 import { integer } from "./integer.mjs";
 import { layer } from "./layer.mjs";
+import { models } from "./models.mjs";
 import { Peers } from "./peers/index.mjs";
 import { conv, gemm, gemv } from "./product.mjs";
 import { roofline, shareOf } from "./roofline.mjs";
@@ -23,6 +24,7 @@ import { selection, topk } from "./topk.mjs";
 const againstJavaScript = { topk, int8, codebook, layer };
 const throughSessions = {
   startup,
+  models,
   gemm,
   gemv,
   conv,

@@ -1,14 +1,16 @@
 // Jobs as ONNX models of one or two nodes, for both builds of ONNX Runtime.
+import { joined, tensorsOf } from "../networks.mjs";
 import { onnxModel } from "../onnx.mjs";
+
+/** No warnings, of which real files cause many: errors only. */
+export const quiet = { logSeverityLevel: 3 };
 
 /** @param ort the package; @param options of its sessions */
 export function onnxJobs(ort, options) {
   /** One node (or several); feeds are { name, dtype, shape, data }; the first output is the result. */
   async function model(nodes, feeds, outputs, weights) {
     const session = await ort.InferenceSession.create(onnxModel({ nodes, inputs: feeds, outputs, weights }), options);
-    const tensors = Object.fromEntries(
-      feeds.map(({ name, dtype, shape, data }) => [name, new ort.Tensor(dtype, data, shape)]),
-    );
+    const tensors = tensorsOf(ort, Object.fromEntries(feeds.map((feed) => [feed.name, feed])));
     const { name } = outputs[0];
     return {
       waits: true,
@@ -38,6 +40,12 @@ export function onnxJobs(ort, options) {
   }
 
   return {
+    /** A whole file; the result is all outputs, one after the other. */
+    async file({ bytes, feeds }) {
+      const session = await ort.InferenceSession.create(bytes, { ...options, ...quiet });
+      const tensors = tensorsOf(ort, feeds);
+      return { waits: true, run: () => session.run(tensors), result: joined, dispose: () => session.release() };
+    },
     matmul: ({ m, k, n, a, b }) =>
       model(
         [{ op: "MatMul", inputs: ["x", "w"], outputs: ["y"] }],
