@@ -1,5 +1,5 @@
 import { checkStorage } from "../codec/check.js";
-import { holds } from "../dtype.js";
+import { allFinite, holds } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
 import { checkTensor, nameOf, showShape, sizeOf } from "../tensor.js";
 import { type Attribute, type Body, type Graph, isBody, isTensor, mostNesting } from "./graph.js";
@@ -152,7 +152,8 @@ function sizeIn(where: string, shape: readonly number[]): number {
   }
 }
 
-function finite(where: string, values: ArrayLike<number>): void {
+function finite(where: string, values: Float32Array): void {
+  if (allFinite(values)) return;
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) throw new FormatError(expected(where, "finite numbers", `${values[i]} at ${i}`));
   }

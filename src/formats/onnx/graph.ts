@@ -1,3 +1,4 @@
+import { allFinite } from "../../dtype.js";
 import { expected, FormatError, UnsupportedError } from "../../errors.js";
 import { type Attribute, type Body, type BodyValue, type GraphNode, mostNesting } from "../../graph/graph.js";
 import { widen } from "../../graph/storage.js";
@@ -168,5 +169,5 @@ function hasFiniteValues({ dtype, data }: Tensor): boolean {
     floats = new Float32Array(data.length);
     widen(dtype, data, floats);
   }
-  return floats.every(Number.isFinite);
+  return allFinite(floats);
 }

@@ -163,9 +163,17 @@ class MessageReader {
   }
 
   #int(end: number): number {
-    const value = Number(this.#reader.int64());
+    const value = this.#short() ?? Number(this.#reader.int64());
     this.#checkInside(end);
     return value;
+  }
+
+  /** A number of one byte, as most are, without the library's detour over 64 bits; undefined where there are more. */
+  #short(): number | undefined {
+    const byte = this.#bytes[this.#reader.pos];
+    if (byte > 127) return undefined;
+    this.#reader.pos++;
+    return byte;
   }
 
   #float(end: number): number {
@@ -196,7 +204,7 @@ class MessageReader {
   /** A length that ends inside the message. */
   #length(end: number): number {
     const start = this.#reader.pos;
-    const length = Number(this.#reader.uint64());
+    const length = this.#short() ?? Number(this.#reader.uint64());
     this.#checkInside(end);
     if (length > end - this.#reader.pos) {
       refuse(start, `a length of at most ${end - this.#reader.pos}`, `${length}`);
