@@ -51,10 +51,14 @@ const infer = ofFloats((node, inputs) => [pooled(node, shapeOf(node, inputs, 0))
 /** Kinds of the general kernel: assembly/ops/pool.ts. */
 const kinds = { max: 0, average: 1, averageOfPads: 2, lp: 3 } as const;
 
-/** Whether the kernels for images do: no dilation, no window past the padding at the end, two sides at most. */
+/** Whether the kernels for images do: no dilation, two sides at most. */
 function isPlain(node: GraphNode, { shape }: Slot): boolean {
-  const { dilations } = sidesOf(node, shape.slice(2));
-  return shape.length < 5 && integer(node, "ceil_mode", 0) === 0 && dilations.every((step) => step === 1);
+  return shape.length < 5 && sidesOf(node, shape.slice(2)).dilations.every((step) => step === 1);
+}
+
+/** Whether windows reach past the padding at the end, where an average's count is another. */
+function reachesOver(node: GraphNode): boolean {
+  return integer(node, "ceil_mode", 0) !== 0;
 }
 
 /** Any window over one to three sides. */
@@ -142,7 +146,8 @@ export const averagePool: Op = {
     ({ inputs, outputs }) => {
       const [x, y] = [inputs[0]!, outputs[0]];
       const count = integer(node, "count_include_pad", 0);
-      if (!isPlain(node, x)) return general(kernels, node, count ? kinds.averageOfPads : kinds.average, x, [y]);
+      if (reachesOver(node) || !isPlain(node, x))
+        return general(kernels, node, count ? kinds.averageOfPads : kinds.average, x, [y]);
       const sizes = sizesOf(node, x.shape, y.shape);
       return { scratch: 0, run: () => kernels.average_pool_f32(...sizes, x.pointer, y.pointer, count) };
     },
@@ -173,7 +178,7 @@ function powerOf(node: GraphNode): number {
 }
 
 function onlyPlain(node: GraphNode, x: Slot): void {
-  if (isPlain(node, x)) return;
+  if (isPlain(node, x) && !reachesOver(node)) return;
   throw new UnsupportedError(
     expected(`${node.name} (${node.op})`, "a gradient of images without dilation or ceil_mode", "another"),
   );

@@ -90,6 +90,13 @@ for (const rank of [1, 2, 3]) {
     cases.push({ sizes: of("size"), window });
   }
 }
+// Wide enough for the kernel that takes four windows of 3 x 3 at once, the last one past the end.
+for (const size of [10, 11, 12, 13, 28]) {
+  for (const pad of [0, 1]) {
+    const [kernel, strides, dilations, pads] = [3, 2, 1, pad].map((value) => [value, value]);
+    cases.push({ sizes: [size, size], window: { kernel, strides, dilations, begins: pads, ends: pads, up: true } });
+  }
+}
 
 describe("pooling", () => {
   test.each(cases)("%j", async ({ sizes, window }) => {
