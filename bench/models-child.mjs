@@ -4,8 +4,8 @@ import { bytesOf, joined, networks, tensorsOf } from "./networks.mjs";
 import { quiet } from "./peers/onnxruntime.mjs";
 
 const [name, index, relaxed] = process.argv.slice(2);
-const { feeds } = networks[index];
-const bytes = bytesOf(networks[index]);
+const network = networks[index];
+const [feeds, bytes] = [network.feeds(), bytesOf(network)];
 
 const contestants = {
   async coppice() {

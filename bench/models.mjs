@@ -27,7 +27,7 @@ export function* models(options) {
 async function run(network, { relaxed, peers }) {
   const bytes = bytesOf(network);
   const model = await loadModel(readOnnx(bytes), { fast: relaxed });
-  const { feeds } = network;
+  const feeds = network.feeds();
   const outputs = Object.fromEntries(Object.entries(model.run(feeds)).map(([name, { data }]) => [name, data]));
   return {
     ...job(network),

@@ -2,16 +2,21 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const image = (name, ...sides) => ({ [name]: waves(1, ...sides) });
-const speech = { input: waves(1, 576), state: waves(2, 1, 128) };
+const image =
+  (name, ...sides) =>
+  () => ({ [name]: waves(1, ...sides) });
+const speech = () => ({ input: waves(1, 576), state: waves(2, 1, 128) });
 const sr = { dtype: "int64", shape: [], data: BigInt64Array.of(16000n) };
 const stories = [1, 64, 256].map((count) => ({
   name: `stories260K, ${count} ${count === 1 ? "token" : "tokens"}`,
   file: "onnx/stories260k/model.onnx",
-  feeds: { tokens: counted(BigInt64Array, "int64", [1, count], (i) => BigInt((37 * i + 1) % 512)) },
+  feeds: () => ({ tokens: counted(BigInt64Array, "int64", [1, count], (i) => BigInt((37 * i + 1) % 512)) }),
 }));
 
-/** { name, file, feeds: { NAME: { dtype, shape, data } }, cnn, tolerance }; `cnn`: little else than convolutions over images. */
+/**
+ * { name, file, feeds, cnn, tolerance }: `feeds()` makes { NAME: { dtype, shape, data } }; `cnn`: little else than convolutions over
+ * images.
+ */
 export const networks = [
   { name: "ResNet-20", file: "onnx/cifar10-resnet20/model.onnx", feeds: image("input", 3, 32, 32), cnn: true },
   { name: "ResNet-8", file: "onnx/mlperf-tiny-resnet8/model.onnx", feeds: image("input", 3, 32, 32), cnn: true },
@@ -37,9 +42,9 @@ export const networks = [
   {
     name: "Magika",
     file: "magika/model.onnx",
-    feeds: { bytes: counted(Int32Array, "int32", [1, 2048], (i) => (37 * i) % 257) },
+    feeds: () => ({ bytes: counted(Int32Array, "int32", [1, 2048], (i) => (37 * i) % 257) }),
   },
-  { name: "Silero VAD", file: "silero-vad/silero_vad_16k_op15.onnx", feeds: { ...speech, sr } },
+  { name: "Silero VAD", file: "silero-vad/silero_vad_16k_op15.onnx", feeds: () => ({ ...speech(), sr }) },
   { name: "Silero VAD, half", file: "silero-vad/silero_vad_half.onnx", feeds: speech },
   ...stories,
   {
@@ -83,5 +88,7 @@ function waves(...shape) {
 }
 
 function counted(Type, dtype, shape, element) {
-  return { dtype, shape, data: Type.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => element(i)) };
+  const data = new Type(shape.reduce((a, b) => a * b));
+  for (let i = 0; i < data.length; i++) data[i] = element(i);
+  return { dtype, shape, data };
 }
