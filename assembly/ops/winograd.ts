@@ -8,7 +8,6 @@
  * A pixel that is not finite makes NaN of every tile that reads it. A tile's bits depend on its pixels alone.
  */
 import { multiply_packed } from "./linear";
-import { pack_rows } from "./panel";
 import { lay_out } from "./planes";
 import { clamp, store_columns, store_head } from "../simd";
 import { KC, MR, zeros } from "./tile";
@@ -58,52 +57,68 @@ export function winograd_pack_scratch_bytes(c: i32): f64 {
  */
 export function winograd_pack_f32(o: i32, c: i32, weight: usize, panels: usize, scratch: usize): void {
   assert(o >= 0 && c >= 0 && ((weight | panels | scratch) & 3) == 0);
-  const row = <usize>c << 2;
-  const step = row * MR;
+  const step = <usize>c * (4 * MR);
+  const row = <usize>c * 36;
   for (let i = 0; i < o; i += MR) {
     const height = min(MR, o - i);
-    for (let j = 0; j < height; j++) {
-      for (let q = 0; q < c; q++, weight += 36) widen(weight, scratch + <usize>j * row + (<usize>q << 2), step);
+    for (let q = 0, from = weight, to = scratch; q < c; q++, from += 36) {
+      for (let j = 0, g = from; j < height; j += 2, g += 2 * row) {
+        const alone = j + 1 == height;
+        widen(g, alone ? g : g + row, to, step, alone);
+        to += alone ? 4 : 8;
+      }
     }
+    weight += row * <usize>height;
     for (let e: usize = 0; e < 36; e++) {
       for (let k = 0; k < c; k += KC) {
         const kc = min(KC, c - k);
         const to = panels + ((e * <usize>(o * c) + <usize>(o * k) + <usize>(i * kc)) << 2);
-        pack_rows(height, kc, c, 1, scratch + e * step + (<usize>k << 2), to);
+        memory.copy(to, scratch + e * step + (<usize>(k * height) << 2), <usize>(kc * height) << 2);
       }
     }
   }
 }
 
-/** The 36 values of one kernel, `step` bytes apart. */
-function widen(g: usize, to: usize, step: usize): void {
-  const rows = between;
-  for (let x: usize = 0; x < 3; x++) {
-    widen_line(<f64>load<f32>(g + (x << 2)), <f64>load<f32>(g + (x << 2), 12), <f64>load<f32>(g + (x << 2), 24));
-    for (let y: usize = 0; y < 6; y++) store<f64>(rows + (y * 3 + x) * 8, load<f64>(line + (y << 3)));
+/** The 36 values of two kernels, those of a kernel `step` bytes apart, the second's beside the first's; or of the first alone. */
+function widen(g: usize, h: usize, to: usize, step: usize, alone: bool): void {
+  for (let x: usize = 0; x < 12; x += 4) {
+    widen_line(pair(g + x, h + x), pair(g + x + 12, h + x + 12), pair(g + x + 24, h + x + 24), between + (x << 2), 48);
   }
   for (let y: usize = 0; y < 6; y++) {
-    const at = rows + y * 24;
-    widen_line(load<f64>(at), load<f64>(at, 8), load<f64>(at, 16));
-    for (let x: usize = 0; x < 6; x++, to += step) store<f32>(to, <f32>load<f64>(line + (x << 3)));
+    const at = between + y * 48;
+    widen_line(v128.load(at), v128.load(at, 16), v128.load(at, 32), line, 16);
+    for (let x: usize = 0; x < 96; x += 16, to += step) {
+      const both = f32x4.demote_f64x2_zero(v128.load(line + x));
+      if (alone) v128.store_lane<f32>(to, both, 0);
+      else v128.store_lane<f64>(to, both, 0);
+    }
   }
 }
 
-/** Six values of `widen_line`. */
-const line = memory.data(48);
+/** Six values of `widen_line` for each of two kernels. */
+const line = memory.data(96);
 
-/** G g: the cubic through 0, 1, -1, 2, -2 and infinity. */
-function widen_line(g0: f64, g1: f64, g2: f64): void {
-  const even = (g0 + g2) / 6;
-  const odd = g1 / 6;
-  const wide = g0 / 24 + g2 / 6;
-  const oddWide = g1 / 12;
-  store<f64>(line, g0 / 4);
-  store<f64>(line, -even - odd, 8);
-  store<f64>(line, odd - even, 16);
-  store<f64>(line, wide + oddWide, 24);
-  store<f64>(line, wide - oddWide, 32);
-  store<f64>(line, g2, 40);
+// @ts-ignore: decorator
+@inline
+function pair(g: usize, h: usize): v128 {
+  return f64x2.replace_lane(f64x2.splat(<f64>load<f32>(g)), 1, <f64>load<f32>(h));
+}
+
+/** G g, written `step` bytes apart: the cubic through 0, 1, -1, 2, -2 and infinity. */
+// @ts-ignore: decorator
+@inline
+function widen_line(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
+  const sixth = f64x2.splat(1.0 / 6), quarter = f64x2.splat(0.25), half = f64x2.splat(0.5);
+  const even = f64x2.mul(f64x2.add(g0, g2), sixth);
+  const odd = f64x2.mul(g1, sixth);
+  const wide = f64x2.mul(f64x2.add(f64x2.mul(g0, quarter), g2), sixth);
+  const oddWide = f64x2.mul(odd, half);
+  v128.store(to, f64x2.mul(g0, quarter));
+  v128.store(to + step, f64x2.neg(f64x2.add(even, odd)));
+  v128.store(to + 2 * step, f64x2.sub(odd, even));
+  v128.store(to + 3 * step, f64x2.add(wide, oddWide));
+  v128.store(to + 4 * step, f64x2.sub(wide, oddWide));
+  v128.store(to + 5 * step, g2);
 }
 
 /** Bytes of scratch of winograd_f32. */
