@@ -27,10 +27,26 @@ function tiles(out: i32): i32 {
   return (out + 3) >> 2;
 }
 
+/** Tiles done at a time in images of this width: whole lines of tiles where that leaves no lane empty and few fewer. */
+// @ts-ignore: decorator
+@inline
+function tiles_at_a_time(across: i32): i32 {
+  const lines = block / max(across, 1) * across;
+  return lines >= 48 && (lines & 7) == 0 ? lines : block;
+}
+
+/** Lines of tiles that so many tiles in turn touch at most, wherever they begin. */
+// @ts-ignore: decorator
+@inline
+function lines_of(most: i32, outH: i32, across: i32): i32 {
+  const lines = most % max(across, 1) == 0 ? most / max(across, 1) : (most + across - 2) / max(across, 1) + 1;
+  return min(tiles(outH), lines);
+}
+
 // @ts-ignore: decorator
 @inline
 function block_of(outH: i32, outW: i32): i32 {
-  return (min(tiles(outH) * tiles(outW), block) + 7) & ~7;
+  return (min(tiles(outH) * tiles(outW), tiles_at_a_time(tiles(outW))) + 7) & ~7;
 }
 
 /** Bytes from one of the 36 input matrices to the next: one line more than it has, lest all 36 fall on one cache set. */
@@ -130,7 +146,9 @@ export function winograd_scratch_bytes(c: i32, o: i32, outH: i32, outW: i32): f6
 // @ts-ignore: decorator
 @inline
 function planes(c: i32, outH: i32, outW: i32): f64 {
-  return (<f64>c * <f64>((4 * tiles(outH) + 2) * (4 * tiles(outW) + 2)) + 32) * 4;
+  const across = tiles(outW);
+  const lines = lines_of(tiles_at_a_time(across), outH, across);
+  return (<f64>c * <f64>(4 * lines + 2) * <f64>(4 * across + 2) + 32) * 4;
 }
 
 /**
@@ -146,17 +164,20 @@ export function winograd_f32(
   assert(((x | panels | bias | limits | y | scratch) & 3) == 0);
   const across = tiles(outW);
   const count = tiles(outH) * across;
-  const rows = 4 * tiles(outH) + 2;
+  const most = tiles_at_a_time(across);
   const pitch = 4 * across + 2;
   const wide = block_of(outH, outW);
   const sums = scratch + 36 * matrix_bytes(c, wide);
   const image = sums + (<usize>(36 * o * wide) << 2);
   for (; batch > 0; batch--, x += <usize>xImage << 2, y += <usize>yImage << 2) {
-    lay_out(c, h, w, 1, 1, padTop, padLeft, 1, 1, rows, pitch, x, image);
-    for (let first = 0; first < count; first += block) {
-      const left = min(count - first, block);
+    for (let first = 0; first < count; first += most) {
+      const left = min(count - first, most);
       const n = (left + 7) & ~7;
-      list_tiles(first, left, n, across, pitch, outH, outW);
+      // Of the image, the lines that the tiles read.
+      const top = first / across;
+      const rows = 4 * ((first + left - 1) / across - top) + 6;
+      lay_out(c, h, w, 1, 1, padTop - 4 * top, padLeft, 1, 1, rows, pitch, x, image);
+      list_tiles(first, left, n, across, pitch, top, outH, outW);
       const matrix = matrix_bytes(c, n);
       for (let t = 0; t < n; t += 4) spread(t, n, c, <usize>(rows * pitch) << 2, pitch, image, scratch, matrix);
       for (let e = 0; e < 36; e++) {
@@ -172,13 +193,15 @@ export function winograd_f32(
   }
 }
 
-/** The table of tiles first .. first + left, the last one repeated up to n. */
-function list_tiles(first: i32, left: i32, n: i32, across: i32, pitch: i32, outH: i32, outW: i32): void {
+/** The table of tiles first .. first + left, the last one repeated up to n; the planes begin at line `top` of tiles. */
+function list_tiles(
+  first: i32, left: i32, n: i32, across: i32, pitch: i32, top: i32, outH: i32, outW: i32,
+): void {
   for (let t = 0, at = places; t < n; t++, at += 16) {
     const tile = first + min(t, left - 1);
     const ty = tile / across * 4;
     const tx = tile % across * 4;
-    store<u32>(at, <u32>(ty * pitch + tx) << 2);
+    store<u32>(at, <u32>((ty - 4 * top) * pitch + tx) << 2);
     store<u32>(at, <u32>(ty * outW + tx) << 2, 4);
     store<i32>(at, min(outH - ty, 4), 8);
     store<i32>(at, min(outW - tx, 4), 12);

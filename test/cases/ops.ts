@@ -224,6 +224,25 @@ export const convs: readonly ConvCase[] = [
       pads: [1, 1, 1, 1],
     }),
   ),
+  // Blocks of whole lines of tiles (8, 14, 28 or 56 of them), and blocks that begin within a line.
+  ...[
+    [41, 32],
+    [20, 56],
+    [12, 110],
+    [9, 222],
+    [11, 140],
+    [22, 52],
+  ].map(([h, w]) =>
+    conv({
+      name: `tiles of 4 x 4 on ${h} x ${w}`,
+      batch: 1,
+      c: 2,
+      o: 3,
+      size: [h, w],
+      kernel: [3, 3],
+      pads: [1, 1, 1, 1],
+    }),
+  ),
   conv({ name: "tiles, unevenly padded", batch: 1, c: 5, o: 4, size: [7, 6], kernel: [3, 3], pads: [2, 0, 1, 3] }),
   conv({ name: "tiles, unpadded", batch: 1, c: 2, o: 11, size: [11, 14], kernel: [3, 3] }),
   conv({
