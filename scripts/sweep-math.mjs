@@ -18,7 +18,7 @@ const { gelu, geluTanh, sigmoid, erf } = await twins();
 /** Bound in ulp, twin, and whether it is for negative numbers only. */
 const functions = {
   exp: [1, Math.exp],
-  scaled_exp: [1.1, (v) => 2 ** 24 * Math.exp(Math.max(v, -104)), true],
+  scaled_exp: [1.1, (v) => 2 ** 48 * Math.exp(Math.max(v, -104)), true],
   sigmoid: [2, sigmoid],
   tanh: [2, Math.tanh],
   erf: [2, erf],

@@ -74,7 +74,7 @@ export function softmax_f32(rows: i32, cols: i32, x: usize, y: usize): void {
       const e = scaled_exp_f32x4(f32x4.sub(whole ? v128.load(x + i) : load_head(x + i, tail, -Infinity), shift));
       if (whole) v128.store(y + i, e);
       else store_head(y + i, e, tail);
-      // Lanes past the row hold 2^24 e^-104, nothing beside the 2^24 of the largest, or NaN where the whole row is.
+      // Lanes past the row hold 2^48 e^-104, nothing beside the 2^48 of the largest, or NaN where the whole row is.
       sums = f32x4.add(sums, e);
     }
     const factor: f32 = 1 / sum_lanes(sums);
