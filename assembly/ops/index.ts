@@ -7,26 +7,26 @@ const nowhere: u32 = 0xffffffff;
 /**
  * offsets[i] += index[i] stride: where indices along one dimension lead.
  * index: integers of `code` [n], `step` elements apart, counted from the end where negative; limit: size of the dimension; stride:
- * bytes; offsets: u32 [n], added into. An index outside is taken for the nearest inside, or with `skip` leads nowhere.
+ * bytes; offsets: u32 [n], added into. An index outside leads nowhere. Returns how many there are of these.
  */
 export function index_offsets_int(
-  n: i32, code: i32, step: i32, limit: i32, stride: i32, index: usize, offsets: usize, skip: i32,
-): void {
+  n: i32, code: i32, step: i32, limit: i32, stride: i32, index: usize, offsets: usize,
+): i32 {
   assert(n >= 0 && limit >= 0 && (offsets & 3) == 0);
   const far = <usize>step << shift_of(code);
+  let outside = 0;
   for (; n > 0; n--, index += far, offsets += 4) {
     let i = load_int(code, index);
     if (i < 0) i += limit;
     if (<u64>i >= <u64>limit) {
-      if (skip) {
-        store<u32>(offsets, nowhere);
-        continue;
-      }
-      i = i < 0 ? 0 : <i64>limit - 1;
+      store<u32>(offsets, nowhere);
+      outside++;
+      continue;
     }
     const before = load<u32>(offsets);
     if (before != nowhere) store<u32>(offsets, before + <u32>i * stride);
   }
+  return outside;
 }
 
 /**

@@ -27,8 +27,8 @@ export interface MovementKernels {
 
   // offsets in bytes; code: of src/ops/integer.ts
   index_offsets_int(
-    n: number, code: number, step: number, limit: number, stride: number, index: P, offsets: P, skip: number,
-  ): void;
+    n: number, code: number, step: number, limit: number, stride: number, index: P, offsets: P,
+  ): number;
   gather_bytes(outer: number, n: number, run: number, step: number, x: P, offsets: P, y: P): void;
   scatter_bytes(n: number, run: number, x: P, offsets: P, y: P): void;
   scatter_f32(n: number, run: number, x: P, offsets: P, y: P, kind: number): void;

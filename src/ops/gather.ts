@@ -8,8 +8,8 @@ import { steps, widthOf } from "./move.js";
 import type { Info, Op } from "./op.js";
 
 /**
- * y[a, i, b] = x[a, indices[i], b]: slices along an axis. Negative indices count from the end; of those outside that are only known
- * at run time, the nearest element is taken (ONNX leaves them undefined).
+ * y[a, i, b] = x[a, indices[i], b]: slices along an axis. Negative indices count from the end; one outside is a ShapeError, at run
+ * time where it is not known before.
  */
 export const gather: Op = {
   attrs: (node) => only(node, ["axis"]),
@@ -32,7 +32,7 @@ export const gather: Op = {
       const run = sizeOf(x.shape.slice(axis + 1)) * widthOf(x);
       const outer = sizeOf(x.shape.slice(0, axis));
       const none = index.shape.map(() => 0);
-      const { count, fill } = offsetsOf(kernels, index, index.shape, none, [{ limit, stride: run }], false);
+      const { count, fill } = offsetsOf(kernels, index, index.shape, none, [{ limit, stride: run }], node);
       return launchOf(sizeOf(y.shape), 4 * count, (scratch) => {
         fill(scratch);
         kernels.gather_bytes(outer, count, run, limit * run, x.pointer, scratch, y.pointer);
@@ -65,7 +65,7 @@ export const gatherElements: Op = {
       const width = widthOf(x);
       const own = steps(x.shape, width);
       const along = { limit: x.shape[axis], stride: own[axis] };
-      const { count, fill } = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], false);
+      const { count, fill } = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], node);
       return launchOf(count, 4 * count, (scratch) => {
         fill(scratch);
         kernels.gather_bytes(1, count, width, 0, x.pointer, scratch, outputs[0].pointer);
@@ -107,7 +107,7 @@ export const gatherND: Op = {
       const along = x.shape.slice(batch, batch + tuple).map((limit, i) => ({ limit, stride: own[batch + i] }));
       const shape = index.shape.slice(0, -1);
       const from = shape.map((_, i) => (i < batch ? own[i] : 0));
-      const { count, fill } = offsetsOf(kernels, index, shape, from, along, false);
+      const { count, fill } = offsetsOf(kernels, index, shape, from, along, node);
       return launchOf(sizeOf(y.shape), 4 * count, (scratch) => {
         fill(scratch);
         kernels.gather_bytes(1, count, run, 0, x.pointer, scratch, y.pointer);

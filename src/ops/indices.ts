@@ -2,6 +2,7 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
+import { elementsOf } from "./element.js";
 import { codeOf } from "./integer.js";
 import { over, steps, widthOf } from "./move.js";
 import type { Info, Slot } from "./op.js";
@@ -21,8 +22,8 @@ export interface Offsets {
 
 /**
  * The offset of each tuple of indices, one for each of `along`, in a tensor of tuples of `shape`. Each is added to where the tuple
- * begins: `from` bytes from one to the next in each dimension. Indices outside are taken for the nearest inside, or with `skip` lead
- * nowhere: what ONNX leaves undefined stays inside the buffers.
+ * begins: `from` bytes from one to the next in each dimension. An index outside is a ShapeError when it is met, or leads nowhere
+ * where no node is given that would be at fault.
  */
 export function offsetsOf(
   kernels: RunKernels,
@@ -30,7 +31,7 @@ export function offsetsOf(
   shape: readonly number[],
   from: readonly number[],
   along: readonly Along[],
-  skip: boolean,
+  node?: GraphNode,
 ): Offsets {
   const count = sizeOf(shape);
   const to = steps(shape, 4);
@@ -49,13 +50,22 @@ export function offsetsOf(
       for (let i = 0; i < tuple; i++) {
         const { limit, stride } = along[i];
         const column = index.pointer + i * width;
-        kernels.index_offsets_int(count, code, tuple, limit, stride, column, offsets, skip ? 1 : 0);
+        const outside = kernels.index_offsets_int(count, code, tuple, limit, stride, column, offsets);
+        if (outside > 0 && node) {
+          const known = elementsOf(kernels, index);
+          checkIndices(
+            node,
+            1,
+            { ...index, known },
+            along.map((each) => each.limit),
+          );
+        }
       }
     },
   };
 }
 
-/** @throws ShapeError where indices are known while planning and one of them lies outside the dimension that it leads along */
+/** @throws ShapeError where indices are known and one of them lies outside the dimension that it leads along */
 export function checkIndices(node: GraphNode, i: number, { known }: Info, limits: readonly number[]): void {
   if (!known) return;
   for (let k = 0; k < known.length; k++) {

@@ -32,7 +32,7 @@ export const oneHot: Op = {
       const own = steps(y.shape, width);
       const along = { limit: y.shape[axis], stride: own[axis] };
       const from = own.filter((_, i) => i !== axis);
-      const { count, fill } = offsetsOf(kernels, index, index.shape, from, [along], true);
+      const { count, fill } = offsetsOf(kernels, index, index.shape, from, [along]);
       const repeated = (size: number) => [{ size, from: 0, to: width }];
       const off = moving(kernels, width, [{ dims: repeated(sizeOf(y.shape)), x: values.pointer, y: y.pointer }]);
       const on = copying(kernels, width, repeated(count));

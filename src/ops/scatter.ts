@@ -16,8 +16,7 @@ type Reduction = (typeof reductions)[number];
 
 /**
  * x with updates[.., i, ..] at [.., indices[.., i, ..], ..]: set, or joined with what stands there. Of two that are set at one place
- * the later stays. Updates whose index lies outside are left out (ONNX leaves them undefined); ShapeError where that is known while
- * planning.
+ * the later stays. An index outside is a ShapeError, at run time where it is not known before.
  */
 export const scatterElements: Op = {
   inPlace: true,
@@ -41,7 +40,7 @@ export const scatterElements: Op = {
       const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
       const own = steps(x.shape, widthOf(x));
       const along = { limit: x.shape[axis], stride: own[axis] };
-      const offsets = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], true);
+      const offsets = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], node);
       return scattering(kernels, word(node, "reduction", reductions, "none"), x, updates, outputs[0], offsets, 1);
     };
   },
@@ -77,7 +76,7 @@ export const scatterND: Op = {
       const own = steps(x.shape, widthOf(x));
       const along = own.slice(0, tuple).map((stride, i) => ({ limit: x.shape[i], stride }));
       const none = tuples.map(() => 0);
-      const offsets = offsetsOf(kernels, index, tuples, none, along, true);
+      const offsets = offsetsOf(kernels, index, tuples, none, along, node);
       const run = sizeOf(x.shape.slice(tuple));
       return scattering(kernels, word(node, "reduction", reductions, "none"), x, updates, outputs[0], offsets, run);
     };

@@ -8,8 +8,8 @@ import { steps, wholly, widthOf } from "./move.js";
 import { bytesOf, type Op } from "./op.js";
 
 /**
- * x with the first lengths[b] elements of each sequence b in reverse; batch_axis and time_axis are 0 and 1 or 1 and 0. Lengths outside
- * are taken for the nearest that there are.
+ * x with the first lengths[b] elements of each sequence b in reverse; batch_axis and time_axis are 0 and 1 or 1 and 0. A length that
+ * there is not is a ShapeError.
  */
 export const reverseSequence: Op = {
   attrs: (node) => only(node, ["batch_axis", "time_axis"]),
@@ -37,7 +37,8 @@ export const reverseSequence: Op = {
         run() {
           const counts = elementsOf(kernels, lengths);
           for (let b = 0; b < counts.length; b++) {
-            const n = Math.min(Math.max(Number(counts[b]), 0), most);
+            const n = Number(counts[b]);
+            checkPlace(node, 1, n, most);
             const from = x.pointer + b * between;
             const to = y + b * between;
             kernels.move_x8(1, n, run, 0, -step, 1, 0, step, 1, from + (n - 1) * step, to);
@@ -57,9 +58,15 @@ function axesOf(node: GraphNode): { batch: number; time: number } {
   return { batch, time };
 }
 
+/** @throws ShapeError where an element of input i is not in 0..most */
+function checkPlace(node: GraphNode, i: number, place: number, most: number): void {
+  if (place >= 0 && place <= most) return;
+  throw new ShapeError(expected(`${node.name} (${node.op}) input ${i}`, `numbers in 0..${most}`, `${place}`));
+}
+
 /**
  * A cache with new elements written along an axis, from place indices[b] on (0 without them): inputs cache, update, indices or none.
- * Linear: what would be written past the end is written as near to it as fits; circular: it goes on at the beginning.
+ * Linear: a place from which they reach past the end is a ShapeError; circular: they go on at the beginning.
  */
 export const tensorScatter: Op = {
   inPlace: true,
@@ -113,8 +120,10 @@ export const tensorScatter: Op = {
           const places = inputs[2] && elementsOf(kernels, inputs[2]);
           for (let b = 0; b < x.shape[0] && count > 0; b++) {
             const place = Number(places?.[b] ?? 0);
-            if (!circular) put(0, count, Math.min(Math.max(place, 0), length - count), b);
-            else {
+            if (!circular) {
+              checkPlace(node, 2, place, length - count);
+              put(0, count, place, b);
+            } else {
               const start = ((place % length) + length) % length;
               const head = Math.min(count, length - start);
               put(0, head, start, b);

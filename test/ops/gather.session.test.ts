@@ -151,15 +151,27 @@ describe("indices outside", () => {
     expect(refusal("ScatterElements", [x, ints([5, 0], [1, 2]), update], {}, weights)).toContain("-3..2, got 5");
   });
 
-  test("take the nearest element, or are left out, where they come at run time", () => {
-    const far = ints([9, -9, -(2 ** 53), 2 ** 53]);
-    expect([...runNode("Gather", [x, far])[0].data]).toEqual([5, 6, 1, 2, 1, 2, 5, 6]);
-    expect([...runNode("GatherND", [x, ints([9, 0, -9, 9], [2, 2])])[0].data]).toEqual([5, 2]);
-    const updates = tensor("float32", [4, 2], [9, 9, 8, 8, 7, 7, 6, 6]);
-    const [y] = runNode("ScatterND", [x, ints([9, 1, -9, 3], [4, 1]), updates]);
-    expect([...y.data]).toEqual([1, 2, 8, 8, 5, 6]);
-    const [z] = runNode("ScatterND", [x, ints([9, 1, -9, 3], [4, 1]), updates], { reduction: "add" });
-    expect([...z.data]).toEqual([1, 2, 11, 12, 5, 6]);
+  test.each([3, -4, 2 ** 53 - 1, -(2 ** 53)])("are refused where they come at run time: %d", (far) => {
+    const where = `input 1: expected indices in -3..2, got ${far}`;
+    expect(refusal("Gather", [x, ints([1, far])])).toBe(`n (Gather) ${where}`);
+    expect(refusal("GatherElements", [x, ints([0, far], [1, 2])])).toBe(`n (GatherElements) ${where}`);
+    expect(refusal("GatherND", [x, ints([2, 1, far, 1], [2, 2])])).toBe(`n (GatherND) ${where}`);
+    const updates = tensor("float32", [2, 2], [9, 9, 8, 8]);
+    for (const reduction of ["none", "add"]) {
+      expect(refusal("ScatterND", [x, ints([2, far], [2, 1]), updates], { reduction })).toBe(`n (ScatterND) ${where}`);
+      const index = ints([0, 1, 2, far], [2, 2]);
+      expect(refusal("ScatterElements", [x, index, updates], { reduction })).toBe(`n (ScatterElements) ${where}`);
+    }
+  });
+
+  test("a run after one that was refused is right", () => {
+    const b = new GraphBuilder("g");
+    b.output("y", [2], b.node("Gather", [b.input("x", [3]), b.input("i", [2], "int32")]));
+    using model = new Model(b.build(), runModule);
+    const data = tensor("float32", [3], [1, 2, 3]);
+    const at = (...values: number[]) => tensor("int32", [2], values);
+    expect(() => model.run({ x: data, i: at(0, 3) })).toThrow(ShapeError);
+    expect([...model.run({ i: at(2, -3) }).y.data]).toEqual([3, 1]);
   });
 
   test("there is nothing to lead to", () => {
@@ -280,10 +292,10 @@ test("ReverseSequence", () => {
       [1, 0],
     ]) {
       const x = counted(dtype, [3, 4, 2]);
-      const lengths = ints(batch === 0 ? [4, 1, 2] : [3, 0, 9, -5]);
+      const lengths = ints(batch === 0 ? [4, 1, 2] : [3, 0, 2, 1]);
       const [y] = runNode("ReverseSequence", [x, lengths], { batch_axis: batch, time_axis: time });
       const want = twin.made(x.shape, (index) => {
-        const n = Math.min(twin.at(numbers(lengths), [index[batch]]), x.shape[time]);
+        const n = twin.at(numbers(lengths), [index[batch]]);
         return twin.at(elements(x), index[time] < n ? index.with(time, n - 1 - index[time]) : index);
       });
       expectSame(y, want);
@@ -291,6 +303,11 @@ test("ReverseSequence", () => {
   }
   const x = counted("float32", [3, 4]);
   expect(refusal("ReverseSequence", [x, ints([1])])).toContain("a length for each sequence of [3, 4], got [1]");
+  for (const far of [4, -1, 2 ** 40]) {
+    expect(refusal("ReverseSequence", [x, ints([1, 0, far, 3])])).toBe(
+      `n (ReverseSequence) input 1: expected numbers in 0..3, got ${far}`,
+    );
+  }
   const lengths = ints([1, 1, 1, 1]);
   expect(refusal("ReverseSequence", [x, lengths], { batch_axis: 1, time_axis: 1 })).toContain(
     "axes 0 and 1, got 1 and 1",
@@ -321,5 +338,12 @@ test("TensorScatter", () => {
         expectSame(y, want);
       }
     }
+  }
+  const cache = counted("float32", [2, 5, 1]);
+  const update = counted("float32", [2, 2, 1]);
+  for (const far of [4, -1]) {
+    expect(refusal("TensorScatter", [cache, update, ints([3, far])])).toBe(
+      `n (TensorScatter) input 2: expected numbers in 0..3, got ${far}`,
+    );
   }
 });
