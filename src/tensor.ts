@@ -30,7 +30,8 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** `[1, 28, 28]` for messages. */
 export function showShape(shape: readonly (number | string)[]): string {
-  return `[${shape.join(", ")}]`;
+  if (shape.length <= 64) return `[${shape.join(", ")}]`;
+  return `[${shape.slice(0, 8).join(", ")}, and ${shape.length - 8} more]`;
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -62,16 +62,26 @@ export function checkFloats(node: GraphNode, inputs: Inputs, i: number): void {
 /** No tensor takes more bytes: offsets inside one are 32-bit integers, and a few bytes of file cannot ask for more. */
 const mostBytes = 2147483647;
 
-/** An output whose shape attributes or elements decide. @throws ShapeError where a size is none or the whole is past 2^31 bytes */
+/** No tensor has more dimensions: work that grows with their square stays small. */
+const mostDimensions = 32;
+
+/**
+ * An output whose shape attributes or elements decide: strides count bytes too where a size of 0 leaves no elements.
+ * @throws ShapeError where a size is none or the whole is past 2^31 bytes, UnsupportedError for too many dimensions
+ */
 export function sized(node: GraphNode, dtype: DType, shape: readonly number[]): Info {
-  const width = inMemory(dtype).endsWith("64") ? 8 : 4;
-  let bytes = width;
+  const where = `${node.name} (${node.op})`;
+  checkRank(where, shape);
+  let bytes = inMemory(dtype).endsWith("64") ? 8 : 4;
   for (const size of shape) if (size !== 0) bytes *= size;
-  const whole = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
-  if (!whole || !(bytes <= mostBytes || (shape.includes(0) && shape.every((size) => size <= mostBytes)))) {
-    throw new ShapeError(
-      expected(`${node.name} (${node.op})`, "an output of at most 2^31 bytes", `shape ${showShape(shape)}`),
-    );
+  if (!(bytes <= mostBytes) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new ShapeError(expected(where, "an output of at most 2^31 bytes", `shape ${showShape(shape)}`));
   }
   return { dtype, shape };
+}
+
+/** @throws UnsupportedError */
+export function checkRank(where: string, { length }: readonly unknown[]): void {
+  if (length <= mostDimensions) return;
+  throw new UnsupportedError(expected(where, `at most ${mostDimensions} dimensions`, `${length}`));
 }

@@ -1,7 +1,7 @@
 import { expected, ShapeError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { axesOf, integer, only, shapeOf } from "./attributes.js";
-import { inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
+import { checkRank, inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
 import { bytesOf, type Op, ofAny } from "./op.js";
 
 /** The same values in another shape: a plan gives both one place, and only what is known while planning is copied. */
@@ -102,6 +102,7 @@ export const unsqueeze: Op = {
   infer(node, inputs) {
     const { dtype, shape, known } = inputOf(node, inputs, 0);
     const given = knownIntegers(node, inputs, 1);
+    checkRank(`${node.name} (Unsqueeze)`, [...shape, ...given]);
     const axes = axesOf(node, given, shape.length + given.length);
     const rest = shape[Symbol.iterator]();
     const made = Array.from({ length: shape.length + axes.length }, (_, i) =>

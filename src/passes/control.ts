@@ -2,25 +2,29 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { type Body, type GraphNode, isBody } from "../graph/graph.js";
 import { axisOf } from "../ops/attributes.js";
+import { sized } from "../ops/known.js";
 import type { Info } from "../ops/op.js";
-import { showShape } from "../tensor.js";
-import type { Walk } from "./infer.js";
+import { showShape, sizeOf } from "../tensor.js";
+import { Names, type Walk } from "./infer.js";
 
 /** The branch of an If that its condition chooses. @throws DependsOnValue */
-export function branch(walk: Walk, node: GraphNode, names: Map<string, string>): void {
-  const condition = walk.known(node, resolved(node.inputs[0], names));
-  const body = bodyOf(node, condition[0] ? "then_branch" : "else_branch");
-  const inside = new Map(names);
+export function branch(walk: Walk, node: GraphNode, names: Names): void {
+  const holds = flagOf(walk, node, names.of(node.inputs[0] ?? ""));
+  const [then, other] = [bodyOf(node, "then_branch"), bodyOf(node, "else_branch")];
+  if (then.outputs.length !== other.outputs.length)
+    refuse(node, `${then.outputs.length} outputs of ${other.name}`, other);
+  const body = holds ? then : other;
+  const inside = new Names(names);
   walk.nodes(body.nodes, inside);
   if (body.outputs.length < node.outputs.length) refuse(node, `${node.outputs.length} outputs of ${body.name}`, body);
-  for (const [i, output] of node.outputs.entries()) names.set(output, resolved(body.outputs[i].name, inside));
+  for (const [i, output] of node.outputs.entries()) names.set(output, inside.of(body.outputs[i].name));
 }
 
 /** A Loop, as often as its count and its condition say. @throws DependsOnValue */
-export function repeat(walk: Walk, node: GraphNode, names: Map<string, string>): void {
-  const [count, first, ...initial] = node.inputs.map((name) => (name === "" ? "" : resolved(name, names)));
-  const most = count ? Number(walk.known(node, count)[0]) : Number.POSITIVE_INFINITY;
-  let goes = first ? Boolean(walk.known(node, first)[0]) : true;
+export function repeat(walk: Walk, node: GraphNode, names: Names): void {
+  const [count, first, ...initial] = node.inputs.map((name) => (name === "" ? "" : names.of(name)));
+  const most = count ? Number(oneOf(walk, node, count, "int64")) : Number.POSITIVE_INFINITY;
+  let goes = first ? flagOf(walk, node, first) : true;
   const body = bodyOf(node, "body");
   if (body.inputs.length !== initial.length + 2 || body.outputs.length < node.outputs.length + 1) {
     refuse(node, `a body of ${initial.length + 2} inputs and ${node.outputs.length + 1} outputs`, body);
@@ -29,14 +33,14 @@ export function repeat(walk: Walk, node: GraphNode, names: Map<string, string>):
   const gathered: string[][] = body.outputs.slice(1 + carried.length).map(() => []);
   const flag = (value: boolean): Info => ({ dtype: "bool", shape: [], known: Uint8Array.of(value ? 1 : 0) });
   for (let i = 0; goes && i < most; i++) {
-    const inside = new Map(names);
+    const inside = new Names(names);
     const [iteration, condition, ...variables] = body.inputs;
     enter(walk, inside, iteration.name, { dtype: "int64", shape: [], known: BigInt64Array.of(BigInt(i)) });
     enter(walk, inside, condition.name, flag(true));
     for (const [k, { name }] of variables.entries()) inside.set(name, carried[k]);
     walk.nodes(body.nodes, inside);
-    const [next, ...results] = body.outputs.map((output) => resolved(output.name, inside));
-    goes = Boolean(walk.known(node, next)[0]);
+    const [next, ...results] = body.outputs.map((output) => inside.of(output.name));
+    goes = flagOf(walk, node, next);
     carried = results.slice(0, carried.length);
     for (const [k, name] of results.slice(carried.length).entries()) gathered[k].push(name);
     // A body without nodes takes no steps, but takes its turns.
@@ -53,7 +57,7 @@ export function repeat(walk: Walk, node: GraphNode, names: Map<string, string>):
 export function gather(
   walk: Walk,
   node: GraphNode,
-  names: Map<string, string>,
+  names: Names,
   output: string,
   parts: readonly string[],
   declared: Body["outputs"][number],
@@ -77,16 +81,26 @@ export function gather(
   }
   const axis = axisOf(node, along, shape.length + 1);
   const whole = (shape as readonly number[]).toSpliced(axis, 0, parts.length);
-  const name = walk.add(output, names, { dtype, shape: whole });
+  const name = walk.add(output, names, sized(node, dtype, whole));
   walk.step({ node, inputs: parts, outputs: [name], copies: { stack: axis } });
 }
 
-function enter(walk: Walk, names: Map<string, string>, name: string, info: Info): void {
-  names.set(name, walk.add(name, names, info));
+function flagOf(walk: Walk, node: GraphNode, name: string): boolean {
+  return oneOf(walk, node, name, "bool") !== 0;
 }
 
-export function resolved(name: string, names: ReadonlyMap<string, string>): string {
-  return names.get(name) ?? name;
+/** The only element of a value. @throws ShapeError, DependsOnValue */
+function oneOf(walk: Walk, node: GraphNode, name: string, dtype: "bool" | "int64"): number | bigint {
+  const info = walk.infos.get(name);
+  if (info?.dtype !== dtype || sizeOf(info.shape) !== 1) {
+    const got = info ? `${info.dtype} ${showShape(info.shape)}` : "none";
+    throw new ShapeError(expected(`node ${node.name} (${node.op})`, `one ${dtype}`, got));
+  }
+  return walk.known(node, name)[0];
+}
+
+function enter(walk: Walk, names: Names, name: string, info: Info): void {
+  names.set(name, walk.add(name, names, info));
 }
 
 export function bodyOf(node: GraphNode, attribute: string): Body {

@@ -2,6 +2,7 @@ import { inMemory, isFloat, type TypedArray } from "../dtype.js";
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
 import type { Weight } from "../graph/weight.js";
+import { checkRank, sized } from "../ops/known.js";
 import { type Info, NeedsValue } from "../ops/op.js";
 import { operatorOf } from "../ops/registry.js";
 import { showShape, sizeOf } from "../tensor.js";
@@ -15,6 +16,13 @@ import { scan } from "./scan.js";
 const mostKnown = 65536;
 /** So many elements of a floating-point weight are looked at: what scalars and small tables have. */
 const mostFloats = 1024;
+/**
+ * So many elements in all are looked at or made while planning, beside those that a caller fed: chains of nodes cannot ask for more. Any
+ * others are not known, and are computed when the network runs.
+ */
+const mostWork = 4194304;
+/** Values of so few elements are always known: steps are bounded too. */
+const few = 64;
 /** So many nodes are run at most, those of loops each time round. */
 const mostSteps = 100000;
 
@@ -61,13 +69,20 @@ export interface Inferred {
  */
 export function inferGraph(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledge?: Knowledge): Inferred {
   const sizes = new Map<string, number>();
-  for (const input of graph.inputs) bindShape(`input ${input.name}`, input, inputs.get(input.name)!.shape, sizes);
+  for (const input of graph.inputs) {
+    const { shape } = inputs.get(input.name)!;
+    checkRank(`input ${input.name}`, shape);
+    bindShape(`input ${input.name}`, input, shape, sizes);
+  }
   const walk = new Walk(inputs, knowledge);
-  for (const [name, weight] of graph.weights) walk.infos.set(name, infoOf(name, weight, knowledge));
-  const names = new Map<string, string>();
+  for (const [name, weight] of graph.weights) {
+    checkRank(`weight ${name}`, weight.shape);
+    walk.infos.set(name, infoOf(name, weight, knowledge));
+  }
+  const names = new Names();
   walk.nodes(graph.nodes, names);
   const outputs = graph.outputs.map((output) => {
-    const name = names.get(output.name) ?? output.name;
+    const name = names.of(output.name);
     const info = walk.infos.get(name);
     if (!info) throw new ShapeError(expected(`output ${output.name}`, "a value of the graph", "none"));
     if (inMemory(info.dtype) !== inMemory(output.dtype)) {
@@ -79,21 +94,42 @@ export function inferGraph(graph: Graph, inputs: ReadonlyMap<string, Info>, know
   return { infos: walk.infos, steps: walk.steps, outputs };
 }
 
-/** Values have names of their own wherever a body is entered: `names` maps those of its text to those of this walk. */
+/** The names that the values of a text have in a walk where they have others there: those of a body, and of what is around it. */
+export class Names {
+  readonly #own = new Map<string, string>();
+  readonly #around: Names | undefined;
+
+  constructor(around?: Names) {
+    this.#around = around;
+  }
+
+  of(name: string): string {
+    return this.#own.get(name) ?? this.#around?.of(name) ?? name;
+  }
+
+  set(name: string, to: string): void {
+    this.#own.set(name, to);
+  }
+}
+
+/** Values have names of their own wherever a body is entered. */
 export class Walk {
   readonly infos: Map<string, Info>;
   readonly steps: Step[] = [];
   readonly #inputs: ReadonlyMap<string, Info>;
   readonly #knowledge: Knowledge | undefined;
   #count = 0;
+  /** Elements that may still be looked at or made. */
+  #budget = mostWork;
 
   constructor(inputs: ReadonlyMap<string, Info>, knowledge: Knowledge | undefined) {
     this.infos = new Map(inputs);
     this.#inputs = inputs;
     this.#knowledge = knowledge;
+    for (const { known } of inputs.values()) this.#budget += 16 * (known?.length ?? 0);
   }
 
-  nodes(nodes: readonly GraphNode[], names: Map<string, string>): void {
+  nodes(nodes: readonly GraphNode[], names: Names): void {
     for (const node of nodes) {
       if (node.op === "If") branch(this, node, names);
       else if (node.op === "Loop") repeat(this, node, names);
@@ -102,11 +138,12 @@ export class Walk {
     }
   }
 
-  #node(node: GraphNode, names: Map<string, string>): void {
-    const inputs = node.inputs.map((name) => names.get(name) ?? name);
-    const given = inputs.map((name) => this.infos.get(name));
+  #node(node: GraphNode, names: Names): void {
+    const inputs = node.inputs.map((name) => names.of(name));
+    const given = inputs.map((name) => this.#look(this.infos.get(name)));
     const made = this.#infer(node, inputs, given);
-    const knows = this.#knowledge && mayEvaluate(given, made) ? this.#knowledge : undefined;
+    for (const info of made) this.#spend(info.known?.length ?? 0);
+    const knows = this.#knowledge && this.#mayEvaluate(given, made) ? this.#knowledge : undefined;
     const computed = knows?.evaluate(node, given, made);
     const outputs = node.outputs.map((name, i) => {
       if (name === "") return "";
@@ -115,11 +152,30 @@ export class Walk {
     this.step({ node, inputs, outputs });
   }
 
+  /** What is known of a value, its elements only while there may be more work. */
+  #look(info: Info | undefined): Info | undefined {
+    if (!info?.known || this.#spend(info.known.length)) return info;
+    return { dtype: info.dtype, shape: info.shape };
+  }
+
+  /** Whether so many elements may be looked at or made; they count. */
+  #spend(elements: number): boolean {
+    if (elements <= few) return true;
+    this.#budget -= elements;
+    return this.#budget >= 0;
+  }
+
+  #mayEvaluate(given: readonly (Info | undefined)[], outputs: readonly Info[]): boolean {
+    if (outputs.every(({ known }) => known !== undefined)) return false;
+    const size = outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return size <= mostKnown && given.every((info) => !info || info.known !== undefined) && this.#spend(size);
+  }
+
   /** Adds a value under a name that nothing has. */
-  add(name: string, names: Map<string, string>, info: Info): string {
+  add(name: string, names: Names, info: Info): string {
     let fresh = name;
     while (this.infos.has(fresh)) fresh = `${name}#${++this.#count}`;
-    if (fresh !== name || names.has(name)) names.set(name, fresh);
+    if (fresh !== names.of(name)) names.set(name, fresh);
     this.infos.set(fresh, info);
     return fresh;
   }
@@ -148,6 +204,7 @@ export class Walk {
       if (!(error instanceof NeedsValue)) throw error;
       throw new DependsOnValue(node, inputs[error.input], this.#rootsOf(inputs[error.input]));
     }
+    for (const { dtype, shape } of outputs) sized(node, dtype, shape);
     // Outputs at the end that nobody wants may be left out.
     if (node.outputs.length > outputs.length) {
       throw new UnsupportedError(
@@ -163,12 +220,6 @@ export class Walk {
     for (const name of seen) for (const input of made.get(name)?.inputs ?? []) seen.add(input);
     return [...seen].filter((name) => this.#inputs.has(name));
   }
-}
-
-function mayEvaluate(given: readonly (Info | undefined)[], outputs: readonly Info[]): boolean {
-  if (outputs.every(({ known }) => known !== undefined)) return false;
-  const size = outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return size <= mostKnown && given.every((info) => !info || info.known !== undefined);
 }
 
 function infoOf(name: string, weight: Weight, knowledge?: Knowledge): Info {

@@ -6,8 +6,8 @@ import { axisOf, integer, integers } from "../ops/attributes.js";
 import { around } from "../ops/axis.js";
 import type { Info } from "../ops/op.js";
 import { showShape, sizeOf } from "../tensor.js";
-import { bodyOf, gather, refuse, resolved } from "./control.js";
-import type { Walk } from "./infer.js";
+import { bodyOf, gather, refuse } from "./control.js";
+import { Names, type Walk } from "./infer.js";
 
 /** An input that is taken slice by slice. */
 interface Scanned {
@@ -18,7 +18,7 @@ interface Scanned {
 }
 
 /** @throws ShapeError, UnsupportedError */
-export function scan(walk: Walk, node: GraphNode, names: Map<string, string>): void {
+export function scan(walk: Walk, node: GraphNode, names: Names): void {
   const body = bodyOf(node, "body");
   const count = integer(node, "num_scan_inputs", 0);
   const states = node.inputs.length - count;
@@ -28,17 +28,17 @@ export function scan(walk: Walk, node: GraphNode, names: Map<string, string>): v
   if (node.outputs.length > body.outputs.length) refuse(node, `${node.outputs.length} outputs of ${body.name}`, body);
   const scanned = scannedOf(walk, node, count, names);
   const length = scanned[0].info.shape[scanned[0].axis];
-  let carried: readonly string[] = node.inputs.slice(0, states).map((name) => resolved(name, names));
+  let carried: readonly string[] = node.inputs.slice(0, states).map((name) => names.of(name));
   const gathered: string[][] = body.outputs.slice(states).map(() => []);
   for (let turn = 0; turn < length; turn++) {
-    const inside = new Map(names);
+    const inside = new Names(names);
     for (const [i, name] of carried.entries()) inside.set(body.inputs[i].name, name);
     for (const [i, input] of scanned.entries()) {
       const inner = body.inputs[states + i].name;
       inside.set(inner, enter(walk, node, inner, inside, input, input.backwards ? length - 1 - turn : turn));
     }
     walk.nodes(body.nodes, inside);
-    const results = body.outputs.map(({ name }) => resolved(name, inside));
+    const results = body.outputs.map(({ name }) => inside.of(name));
     carried = results.slice(0, states);
     for (const [k, name] of results.slice(states).entries()) gathered[k].push(name);
   }
@@ -64,11 +64,11 @@ function directions(node: GraphNode, name: string, length: number): boolean[] {
 }
 
 /** @throws ShapeError where inputs have not as many slices each */
-function scannedOf(walk: Walk, node: GraphNode, count: number, names: Map<string, string>): Scanned[] {
+function scannedOf(walk: Walk, node: GraphNode, count: number, names: Names): Scanned[] {
   const axes = integers(node, "scan_input_axes", count, 0, -0x7fffffff);
   const backwards = directions(node, "scan_input_directions", count);
   const scanned = node.inputs.slice(-count).map((input, i) => {
-    const name = resolved(input, names);
+    const name = names.of(input);
     const info = walk.infos.get(name);
     if (!info) {
       throw new UnsupportedError(expected(`node ${node.name} (Scan)`, "every input that is taken in slices", "none"));
@@ -87,7 +87,7 @@ function enter(
   walk: Walk,
   node: GraphNode,
   inner: string,
-  names: Map<string, string>,
+  names: Names,
   { name, info, axis }: Scanned,
   at: number,
 ): string {

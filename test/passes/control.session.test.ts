@@ -85,7 +85,7 @@ describe("If", () => {
     for (const [attributes, message] of [
       [{ then_branch: first.attributes.then_branch }, "node If of chosen (If): expected a body else_branch, got none"],
       [
-        { else_branch: body("none", [], [], []) },
+        { then_branch: first.attributes.then_branch, else_branch: body("none", [], [], []) },
         "node If of chosen (If): expected 1 outputs of none, got 0 inputs and 0 outputs",
       ],
     ] as [GraphNode["attributes"], string][]) {
