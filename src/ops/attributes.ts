@@ -35,7 +35,8 @@ export function integers(
       (item) => typeof item === "number" && Number.isSafeInteger(item) && item >= least && item <= 0x7fffffff,
     );
   if (!fits) {
-    throw new ShapeError(expected(`${node.name}.${name}`, `${length} integers of at least ${least}`, String(value)));
+    const want = `${length} integers from ${least} to 2147483647`;
+    throw new ShapeError(expected(`${node.name}.${name}`, want, String(value)));
   }
   return value as number[];
 }

@@ -4,7 +4,7 @@ import { showShape, sizeOf } from "../tensor.js";
 import { integers, only } from "./attributes.js";
 import { checkFloats, inputOf, knownIntegers, sized } from "./known.js";
 import { over, steps } from "./move.js";
-import type { Info, Op } from "./op.js";
+import { type Info, nothing, type Op } from "./op.js";
 
 /** How blocks lie in an image, one number for each dimension. */
 interface Blocks {
@@ -35,6 +35,7 @@ export const col2im: Op = {
     return ({ inputs, outputs }) => {
       const x = inputs[0]!;
       const [y] = outputs;
+      if (sizeOf(y.shape) === 0) return nothing;
       const { image, block, strides, dilations, before, count } = blocksOf(node, inputs);
       const [planes, own, to] = [y.shape[0] * y.shape[1], steps(count, 4), steps(image, 4)];
       const size = 4 * sizeOf(count);
@@ -81,5 +82,6 @@ function blocksOf(node: GraphNode, inputs: readonly (Info | undefined)[]): Block
     const got = `${showShape(image)}, ${showShape(block)}`;
     throw new ShapeError(expected(`${node.name} (Col2Im)`, "an image that holds its blocks", got));
   }
+  for (const sizes of [image, block, count]) sized(node, "float32", sizes);
   return { image, block, strides, dilations, before: pads.slice(0, rank), count };
 }

@@ -48,9 +48,13 @@ export function sidesOf(node: GraphNode, sizes: readonly number[], kernel?: read
   }
 }
 
+/** Places of a padded image: kernels count them in 32 bits, and lay out rows of some length at least. */
+const mostPlaces = 0x20000000;
+
 /** Sizes of the output. @throws ShapeError where the window does not fit into the padded sizes */
 export function sidesOutput(node: GraphNode, sides: Sides, sizes: readonly number[]): number[] {
   const up = integer(node, "ceil_mode", 0) !== 0;
+  let places = 1;
   return sizes.map((size, i) => {
     const extent = sides.dilations[i] * (sides.kernel[i] - 1) + 1;
     const room = size + sides.begins[i] + sides.ends[i] - extent;
@@ -58,6 +62,10 @@ export function sidesOutput(node: GraphNode, sides: Sides, sizes: readonly numbe
       throw new ShapeError(
         expected(`${node.name} (${node.op})`, `an image that holds a window of ${extent}`, `${size}`),
       );
+    }
+    places *= Math.max(room + extent, 32);
+    if (places > mostPlaces) {
+      throw new ShapeError(expected(`${node.name} (${node.op})`, "a padded image of at most 2^29 places", `${places}`));
     }
     if (!up) return Math.floor(room / sides.strides[i]) + 1;
     const count = Math.ceil(room / sides.strides[i]) + 1;
