@@ -6,7 +6,8 @@ import { integer, only, shapeOf } from "./attributes.js";
 import { unaryCodes } from "./codes.js";
 import { viewing } from "./element.js";
 import { type GateFunction, gateFunctions } from "./gate-function.js";
-import { type Launch, type Op, ofAny, type Site, type Slots } from "./op.js";
+import { checkFloats } from "./known.js";
+import type { Launch, Op, Site, Slots } from "./op.js";
 
 type Kernels = RunKernels;
 
@@ -119,6 +120,9 @@ export const lstm = recurrent(longShort);
 
 const attributes = ["activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size", "layout"];
 
+/** The input that says how long each sequence is. */
+const lengthsAt = 4;
+
 function recurrent(cell: Cell): Op {
   return {
     attrs(node) {
@@ -131,17 +135,29 @@ function recurrent(cell: Cell): Op {
       const coupled = integer(node, "input_forget", 0);
       if (coupled !== 0 && coupled !== 1)
         throw new ShapeError(expected(`${node.name}.input_forget`, "0 or 1", `${coupled}`));
+      const layout = integer(node, "layout", 0);
+      if (layout !== 0 && layout !== 1) throw new ShapeError(expected(`${node.name}.layout`, "0 or 1", `${layout}`));
     },
-    infer: ofAny((node, inputs) => {
-      const { length, batch, hidden, directions } = sizesOf(node, cell, inputs);
+    infer(node, inputs) {
+      for (const [i, info] of inputs.entries()) if (info && i !== lengthsAt) checkFloats(node, inputs, i);
+      const lengths = inputs[lengthsAt];
+      if (lengths && lengths.dtype !== "int32") {
+        throw new ShapeError(expected(`${node.name} (${node.op}) input ${lengthsAt}`, "int32", lengths.dtype));
+      }
+      const { length, batch, hidden, directions } = sizesOf(
+        node,
+        cell,
+        inputs.map((info) => info?.shape),
+      );
+      const { dtype } = inputs[0]!;
       const last = byBatch(node) ? [batch, directions, hidden] : [directions, batch, hidden];
       const all = byBatch(node) ? [batch, length, directions, hidden] : [length, directions, batch, hidden];
-      return cell.cell ? [all, last, last] : [all, last];
-    }),
+      return (cell.cell ? [all, last, last] : [all, last]).map((shape) => ({ dtype, shape }));
+    },
     lower(site) {
       const { kernels, node } = site;
       const functions = gateFunctions(kernels, node, cell.functions, directionsOf(node).length);
-      const fixed = [1, 2].map((i) => constantPanels(site, i));
+      const fixed = [1, 2].map((i) => constantPanels(site, i, cell));
       return (io) => bind(site, cell, functions, fixed, io);
     },
   };
@@ -192,6 +208,16 @@ function sizesOf(node: GraphNode, { gates }: Cell, inputs: readonly (readonly nu
   return { length, batch, width: w[2], hidden, directions };
 }
 
+/** @throws ShapeError where a sequence is said to be longer than there is, or shorter than nothing */
+function checkLengths(node: GraphNode, lengths: Int32Array, most: number): void {
+  for (let i = 0; i < lengths.length; i++) {
+    if (lengths[i] >= 0 && lengths[i] <= most) continue;
+    throw new ShapeError(
+      expected(`${node.name} (${node.op}) input ${lengthsAt}`, `lengths in 0..${most}`, `${lengths[i]}`),
+    );
+  }
+}
+
 /** Where the panels of a side stand for each direction; `candidate` those of the last gate alone. */
 interface Panels {
   readonly all: readonly number[];
@@ -199,11 +225,13 @@ interface Panels {
 }
 
 /** Panels of input i, where it is a weight; undefined where it is computed. */
-function constantPanels(site: Site, i: number): Panels | undefined {
+function constantPanels(site: Site, i: number, { gates }: Cell): Panels | undefined {
   const weight = site.weight(i);
   if (!weight || weight.kind === "live") return undefined;
   const { kernels } = site;
   const [directions, n, k] = weight.shape;
+  // Shapes that do not fit are told when there are some for all inputs.
+  if (weight.shape.length !== 3 || (i === 2 && n !== gates * k)) return undefined;
   const room = (cols: number) => site.alloc(kernels.gemm_panels_b_bytes(k, cols));
   const all = Array.from({ length: directions }, () => room(n));
   const candidate = i === 2 && resetsBefore(site.node) ? all.map(() => room(k)) : [];
@@ -318,7 +346,7 @@ function bind(
     for (let s = 0; s < length; s++) {
       product(batch, n, hidden, scratch + at.state, rPanels, bias && bias + 4 * n, scratch + at.h);
       for (let i = 0; i < batch; i++) {
-        const steps = seen ? Math.min(Math.max(seen[i], 0), length) : length;
+        const steps = seen ? seen[i] : length;
         if (s >= steps) continue;
         const t = reverse[d] ? steps - 1 - s : s;
         row.x = scratch + at.x + 4 * n * (batchFirst ? i * length + t : t * batch + i);
@@ -339,6 +367,7 @@ function bind(
     run(given) {
       scratch = given;
       const seen = lengths ? (lengthsAt(lengths) as Int32Array) : undefined;
+      if (seen) checkLengths(node, seen, length);
       // What lies past the end of a sequence is zero.
       if (y && seen) kernels.fill_row_f32(1, ySize, 0, y);
       for (let d = 0; d < directions; d++) way(d, seen);
