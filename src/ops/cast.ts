@@ -1,4 +1,5 @@
 import { isFloat } from "../dtype.js";
+import { expected, ShapeError } from "../errors.js";
 import { sizeOf } from "../tensor.js";
 import { only } from "./attributes.js";
 import { dtypeOf, viewing } from "./element.js";
@@ -66,6 +67,7 @@ const lower: Op["lower"] =
 export const cast: Op = {
   attrs(node) {
     only(node, ["to", "saturate", "round_mode"]);
+    if (node.attributes.to === undefined) throw new ShapeError(expected(`${node.name}.to`, "an element type", "none"));
     dtypeOf(node, "to", "float32");
   },
   infer: (node, inputs) => [{ dtype: dtypeOf(node, "to", "float32"), shape: inputOf(node, inputs, 0).shape }],

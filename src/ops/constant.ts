@@ -1,10 +1,10 @@
 import { createArray, inMemory } from "../dtype.js";
 import { expected, ShapeError } from "../errors.js";
 import { type GraphNode, isTensor } from "../graph/graph.js";
-import { showShape, sizeOf, type Tensor } from "../tensor.js";
+import { nameOf, showShape, sizeOf, type Tensor } from "../tensor.js";
 import { integer, only } from "./attributes.js";
 import { dtypeOf, elementsOf, fill, storedOf } from "./element.js";
-import { inputOf, knownIntegers, knownNumbers, sized } from "./known.js";
+import { checkSameType, inputOf, knownIntegers, knownNumbers, sized } from "./known.js";
 import { moving, steps, widthOf } from "./move.js";
 import { type Info, nothing, type Op } from "./op.js";
 
@@ -49,8 +49,21 @@ export function constantOf(node: GraphNode): Tensor {
     throw new ShapeError(expected(`${node.name}.value`, "a tensor", String(value)));
   }
   const dims = name.endsWith("s") ? [list.length] : [];
-  if (name.startsWith("value_int")) return { dtype: "int64", shape: dims, data: BigInt64Array.from(list, BigInt) };
+  const whole = name.startsWith("value_int");
+  const fits = (item: unknown) => typeof item === "number" && (!whole || Number.isInteger(item));
+  if (Array.isArray(value) !== name.endsWith("s") || !list.every(fits)) {
+    const want = `${whole ? "integers" : "numbers"}, ${dims.length > 0 ? "in a list" : "one of them"}`;
+    throw new ShapeError(
+      expected(`${node.name}.${name}`, want, typeof value === "object" ? nameOf(value) : String(value)),
+    );
+  }
+  if (whole) return { dtype: "int64", shape: dims, data: BigInt64Array.from(list, wide) };
   return { dtype: "float32", shape: dims, data: Float32Array.from(list) };
+}
+
+/** A number as 64 bits: the largest, which a number does not hold exactly, is read as 2^63. */
+function wide(value: number): bigint {
+  return value >= 0x8000000000000000 ? 0x7fffffffffffffffn : BigInt(value);
 }
 
 /** A tensor that the node holds. */
@@ -97,6 +110,7 @@ export const range: Op = {
   attrs: (node) => only(node, []),
   infer(node, inputs) {
     const { dtype } = inputOf(node, inputs, 0);
+    for (const i of [1, 2]) checkSameType(node, inputs, 0, i);
     const [start, limit, delta] = [0, 1, 2].map((i) => scalarOf(node, inputs, i));
     if (delta === 0) throw new ShapeError(expected(`${node.name} (Range)`, "a delta other than 0", "0"));
     return [sized(node, dtype, [Math.max(0, Math.ceil((limit - start) / delta))])];

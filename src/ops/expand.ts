@@ -45,7 +45,7 @@ export const tile: Op = {
     const { dtype, shape } = inputOf(node, inputs, 0);
     const repeats = knownIntegers(node, inputs, 1);
     if (repeats.length !== shape.length || repeats.some((count) => count < 0)) {
-      throw new ShapeError(expected(`${node.name} (Tile)`, `repeats for ${showShape(shape)}`, repeats.join(", ")));
+      throw new ShapeError(expected(`${node.name} (Tile)`, `repeats for ${showShape(shape)}`, showShape(repeats)));
     }
     const made = shape.map((size, i) => size * repeats[i]);
     return [sized(node, dtype, made)];

@@ -20,6 +20,9 @@ export const batchNormalization: Op = {
   },
   infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
+    if (shape.length < 2) {
+      throw new ShapeError(expected(`${node.name} (BatchNormalization)`, "batch and channels", showShape(shape)));
+    }
     for (let i = 1; i < 5; i++) checkChannels(node, i, shapeOf(node, inputs, i), shape[1]);
     return [shape];
   }),
@@ -55,7 +58,7 @@ export const batchNormalization: Op = {
 /** The same where not all of gamma, beta, mean, var are weights: scale and shift are made in each run. */
 function ofComputed({ node, kernels }: Site, { inputs, outputs }: Slots): Launch {
   const recipe = recipeOf(kernels);
-  const [x, gamma, beta, mean, variance] = inputs.map((slot) => standing(slot!));
+  const [x, gamma, beta, mean, variance] = inputs.slice(0, 5).map((slot) => standing(slot!));
   const y = standing(outputs[0]);
   const channels = sizeOf(gamma.shape);
   const [scale, shift] = [room(recipe, gamma.shape), room(recipe, gamma.shape)];

@@ -54,6 +54,9 @@ function padsOf(node: GraphNode, shape: readonly number[], inputs: readonly (Inf
   if (given.length !== 2 * axes.length) {
     throw new ShapeError(expected(`${node.name} (Pad)`, `${2 * axes.length} pads`, `${given.length}`));
   }
+  if (!given.every(Number.isSafeInteger)) {
+    throw new ShapeError(expected(`${node.name} (Pad)`, "pads below 2^53", showShape(given)));
+  }
   const before = shape.map((_, axis) => (axes.includes(axis) ? given[axes.indexOf(axis)] : 0));
   const after = shape.map((_, axis) => (axes.includes(axis) ? given[axes.length + axes.indexOf(axis)] : 0));
   return { before, after };

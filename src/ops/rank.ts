@@ -109,11 +109,13 @@ export const hardmax: Op = {
 
 /** How many of TopK's elements are wanted. */
 function wanted(node: GraphNode, inputs: Parameters<typeof knownIntegers>[1], k: number): number {
-  const [most] = knownIntegers(node, inputs, 1);
-  if (most === undefined || most < 0 || most > k) {
-    throw new ShapeError(expected(`${node.name} (TopK) K`, `0 to ${k}`, `${most}`));
+  const given = knownIntegers(node, inputs, 1);
+  if (given.length !== 1 || !(given[0] >= 0 && given[0] <= k)) {
+    throw new ShapeError(
+      expected(`${node.name} (TopK) K`, `one number from 0 to ${k}`, `${given.join(", ") || "none"}`),
+    );
   }
-  return most;
+  return given[0];
 }
 
 /**

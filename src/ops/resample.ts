@@ -60,7 +60,9 @@ function placeOf({ coordinates }: Resampling, { from, to, scale, roi }: Axis, i:
       return (i + 0.5) / scale;
     case "tf_crop_and_resize": {
       const [begin, end] = roi.map((edge) => edge * (from - 1));
-      return length === 1 ? (begin + end) / 2 : begin + (i * (end - begin)) / (length - 1);
+      const place = length === 1 ? (begin + end) / 2 : begin + (i * (end - begin)) / (length - 1);
+      // How far outside says nothing more.
+      return Math.min(Math.max(place, -1), from);
     }
     case "half_pixel_symmetric":
       return (from / 2) * (1 - to / length) + centre;

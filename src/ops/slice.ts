@@ -97,9 +97,14 @@ function partsOf(node: GraphNode, size: number, inputs: readonly (Info | undefin
   if (given) {
     const sum = given.reduce((total, part) => total + part, 0);
     if (sum !== size || given.some((part) => part < 0) || count !== given.length) {
-      throw new ShapeError(expected(where, `${count} parts of ${size} in all`, given.join(", ")));
+      throw new ShapeError(expected(where, `${count} parts of ${size} in all`, showShape(given)));
     }
     return given;
+  }
+  if (count !== node.outputs.length) {
+    throw new ShapeError(
+      expected(`${node.name}.num_outputs`, `${node.outputs.length}, as many as outputs`, `${count}`),
+    );
   }
   const even = node.attributes.num_outputs === undefined;
   if (count < 1 || (even && size % count !== 0)) {

@@ -79,7 +79,7 @@ export const rmsNormalization: Op = {
     ({ kernels, node }) =>
     ({ inputs, outputs }) => {
       const recipe = recipeOf(kernels);
-      const [x, scale] = inputs.map((slot) => standing(slot!));
+      const [x, scale] = inputs.slice(0, 2).map((slot) => standing(slot!));
       const y = standing(outputs[0]);
       const axes = from(axisAttribute(node, -1, x.shape), x.shape);
       combine(recipe, "mul", x, inverseRoot(recipe, x, axes, number(node, "epsilon", 1e-5)), y);

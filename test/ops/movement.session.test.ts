@@ -173,7 +173,7 @@ describe("Split and Concat", () => {
     expect(runNode("Split", [y], {}, { outputs: three }).map(({ shape }) => shape[0])).toEqual([2, 2, 2]);
     expect(refusal("Split", [x], {}, { outputs: three })).toBe("n (Split): expected 7 in equal parts, got 3 parts");
     expect(refusal("Split", [x, ints([3, 3])], {}, { outputs: three.slice(1) })).toBe(
-      "n (Split): expected 2 parts of 7 in all, got 3, 3",
+      "n (Split): expected 2 parts of 7 in all, got [3, 3]",
     );
     expect(refusal("Split", [x, ints([-1, 8])], {}, { outputs: three.slice(1) })).toContain("2 parts of 7");
   });
@@ -247,8 +247,8 @@ describe("Expand and Tile", () => {
   test("refusals, and sizes that nobody can hold", () => {
     const x = counted("float32", [2, 3]);
     expect(refusal("Expand", [x, ints([2, 2])])).toContain("a shape that [2, 3] broadcasts with, got [2, 2]");
-    expect(refusal("Tile", [x, ints([1])])).toBe("n (Tile): expected repeats for [2, 3], got 1");
-    expect(refusal("Tile", [x, ints([1, -1])])).toBe("n (Tile): expected repeats for [2, 3], got 1, -1");
+    expect(refusal("Tile", [x, ints([1])])).toBe("n (Tile): expected repeats for [2, 3], got [1]");
+    expect(refusal("Tile", [x, ints([1, -1])])).toBe("n (Tile): expected repeats for [2, 3], got [1, -1]");
     const one = counted("float32", [1, 1]);
     const most = "n (Expand): expected an output of at most 2^31 bytes, got shape [1000000, 1000000]";
     expect(refusal("Expand", [one, ints([1e6, 1e6])])).toBe(most);

@@ -237,7 +237,7 @@ describe("positions", () => {
   test("TopK refuses more than there are, and gives NaN first", () => {
     const x = tensor("float32", [4], [1, NaN, 3, 2]);
     expect(() => runNode("TopK", [x, tensor("int64", [1], [5])], ["float32", "int64"])).toThrow(
-      new ShapeError("n (TopK) K: expected 0 to 4, got 5"),
+      new ShapeError("n (TopK) K: expected one number from 0 to 4, got 5"),
     );
     const [, where] = runNode("TopK", [x, tensor("int64", [1], [2])], [undefined, "int64"]);
     expect([...where!.data]).toEqual([1n, 2n]);
