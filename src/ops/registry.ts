@@ -227,11 +227,15 @@ export const controls: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 /** The domain of operators that passes make and no file has. */
 export const ownDomain = "coppice";
 
-const own: ReadonlyMap<string, Op> = new Map([["Attention", plainAttention]]);
+const ours: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
+  [ownDomain, new Map([["Attention", plainAttention]])],
+]);
 
 /** @throws UnsupportedError naming the node and its operator */
 export function operatorOf(node: GraphNode): Op {
-  const op = (node.domain === ownDomain ? own : operators).get(node.op);
-  if (!op) throw new UnsupportedError(expected(`node ${node.name}`, "an operator that runs here", node.op));
-  return op;
+  const known = node.domain ? ours.get(node.domain) : operators;
+  const op = known?.get(node.op);
+  if (op) return op;
+  const name = node.domain ? `${node.domain}.${node.op}` : node.op;
+  throw new UnsupportedError(expected(`node ${node.name}`, "an operator that runs here", name));
 }
