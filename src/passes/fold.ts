@@ -3,6 +3,7 @@ import { liveNodes, producers, readBy } from "../graph/order.js";
 import { denseOf, matrixOf } from "../graph/storage.js";
 import type { PlainWeight } from "../graph/weight.js";
 import { number } from "../ops/attributes.js";
+import { sizeOf } from "../tensor.js";
 
 /**
  * The same function with fewer nodes: Identity is passed by, BatchNormalization goes into the weights of the Conv before it, and
@@ -49,12 +50,12 @@ function foldNorms(graph: Graph): Graph {
     )
       continue;
     if (fixed.length !== 4 || norm.outputs.length !== 1 || norm.attributes.training_mode) continue;
-    const [gamma, beta, mean, variance] = fixed.map((weight) => denseOf(weight as PlainWeight));
     const { rows, cols } = matrixOf(kernel.shape);
+    // A wrong length is left for the check of shapes to report: what is sparse may be of any.
+    if ([...fixed, bias].some((weight) => weight && sizeOf(weight.shape) !== rows)) continue;
+    const [gamma, beta, mean, variance] = fixed.map((weight) => denseOf(weight as PlainWeight));
     const values = denseOf(kernel);
     const before = bias ? denseOf(bias as PlainWeight) : new Float32Array(rows);
-    // A wrong length is left for the check of shapes to report.
-    if ([gamma, beta, mean, variance, before].some((given) => given.length !== rows)) continue;
     const shift = new Float32Array(rows);
     const epsilon = number(norm, "epsilon", 1e-5);
     for (let r = 0; r < rows; r++) {

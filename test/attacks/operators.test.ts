@@ -4,7 +4,20 @@ import { ShapeError, UnsupportedError } from "../../src/errors.js";
 import { readOnnx, writeOnnx } from "../../src/formats/onnx/index.js";
 import type { Body } from "../../src/graph/graph.js";
 import { loadModel } from "../../src/index.js";
-import { dim, initializer, int, message, model, node, opset, value } from "../formats/onnx-file.js";
+import {
+  dim,
+  floats,
+  initializer,
+  int,
+  message,
+  model,
+  node,
+  opset,
+  packed,
+  raw,
+  tensor,
+  value,
+} from "../formats/onnx-file.js";
 import {
   type Attributes,
   bodyOf,
@@ -103,6 +116,57 @@ test("Upsample, of an older operator set", async () => {
   const x = { dtype: "float32", shape: [1, 1, 1, 1], data: new Float32Array(1) } as const;
   const start = "y (Resize): expected an output of at most 2^31 bytes, got shape [1, 1, 1000000, 1000000]";
   await expectRefusal({ bytes, feeds: { x } }, "ShapeError", start);
+});
+
+describe("sparse weights of two billion elements", () => {
+  const sparse = (name: string, ...dims: number[]) =>
+    message(
+      15,
+      message(1, tensor(name, 1, [1], raw(...floats(1)))),
+      message(2, tensor("", 7, [1], packed(7, 0))),
+      ...dims.map((size) => int(3, size)),
+    );
+  const fileWith = (weight: readonly number[], ...nodes: readonly (readonly number[])[]) => ({
+    bytes: model([
+      message(11, value("x", 1, [1, 1, 2, 2].map(dim))),
+      message(12, value("y", 1)),
+      initializer("w", 1, [1, 1, 1, 1], raw(...floats(1))),
+      initializer("one", 1, [1], raw(...floats(1))),
+      weight,
+      ...nodes,
+    ]),
+    feeds: { x: { dtype: "float32", shape: [1, 1, 2, 2], data: new Float32Array(4) } } as const,
+  });
+
+  test("in an addition", async () => {
+    const file = fileWith(sparse("s", 1, 2e9), node("Add", ["x", "s"], ["y"]));
+    await expectRefusal(file, "OutOfMemoryError", "memory: expected at most 4294967296 bytes, got a need of 8000");
+  });
+
+  test("as the scales of a normalization that goes into a Conv", async () => {
+    const before = process.memoryUsage().rss;
+    const norm = node("BatchNormalization", ["c", "s", "one", "one", "one"], ["y"]);
+    const file = fileWith(sparse("s", 2e9), node("Conv", ["x", "w"], ["c"]), norm);
+    await expectRefusal(file, "OutOfMemoryError", "memory: expected at most 4294967296 bytes, got a need of 8000");
+    expect(process.memoryUsage().rss - before).toBeLessThan(mostGrowth);
+  });
+});
+
+describe("operators that there are none of", () => {
+  test.each([
+    ["an unknown one", "Frobnicate", undefined, "Frobnicate"],
+    ["one that every object has", "constructor", undefined, "constructor"],
+    ["one of another domain", "Gelu", "com.example", "com.example.Gelu"],
+  ])("%s", async (_, op, domain, name) => {
+    const { feeds, ...graph } = graphOf([{ op, inputs: "f[1]" }]);
+    const opset = new Map([
+      ["", 21],
+      ["com.example", 1],
+    ]);
+    const bytes = writeOnnx({ ...graph, nodes: graph.nodes.map((one) => ({ ...one, domain })), opset });
+    const start = `node n0: expected an operator that runs here, got ${name}`;
+    await expectRefusal({ bytes, feeds }, "UnsupportedError", start);
+  });
 });
 
 describe("chains", () => {
