@@ -14,20 +14,17 @@ export function pool_f32(
   const plane = d * h * w;
   for (let i = 0; i < planes; i++, x += <usize>plane << 2) {
     for (let oz = 0; oz < od; oz++) {
-      const z0 = oz * sd - pd, z1 = min(z0 + kd * dd, d + ed);
+      const z0 = oz * sd - pd, z1 = min(z0 + (kd - 1) * dd + 1, d + ed);
       for (let oy = 0; oy < oh; oy++) {
-        const y0 = oy * sh - ph, y1 = min(y0 + kh * dh, h + eh);
+        const y0 = oy * sh - ph, y1 = min(y0 + (kh - 1) * dh + 1, h + eh);
         for (let ox = 0; ox < ow; ox++) {
-          const x0 = ox * sw - pw, x1 = min(x0 + kw * dw, w + ew);
+          const x0 = ox * sw - pw, x1 = min(x0 + (kw - 1) * dw + 1, w + ew);
           let best: f32 = -Infinity, sum: f64 = 0;
           let place: i64 = 0, inside = 0;
-          for (let z = z0; z < z1; z += dd) {
-            if (z < 0 || z >= d) continue;
-            for (let r = y0; r < y1; r += dh) {
-              if (r < 0 || r >= h) continue;
+          for (let z = within(z0, dd); z < min(z1, d); z += dd) {
+            for (let r = within(y0, dh); r < min(y1, h); r += dh) {
               const row = x + (<usize>((z * h + r) * w) << 2);
-              for (let c = x0; c < x1; c += dw) {
-                if (c < 0 || c >= w) continue;
+              for (let c = within(x0, dw); c < min(x1, w); c += dw) {
                 const v = load<f32>(row + (<usize>c << 2));
                 if (kind == 0) {
                   // The first largest; a NaN that is there stays.
@@ -57,6 +54,11 @@ export function pool_f32(
       }
     }
   }
+}
+
+/** The first of from, from + step, .. that is not negative. */
+function within(from: i32, step: i32): i32 {
+  return from < 0 ? from + (step - 1 - from) / step * step : from;
 }
 
 function steps(from: i32, to: i32, step: i32): i32 {

@@ -21,7 +21,8 @@ export function sidesOf(node: GraphNode, sizes: readonly number[], kernel?: read
   const given =
     node.attributes.kernel_shape === undefined && kernel ? kernel : integers(node, "kernel_shape", rank, undefined, 1);
   const strides = integers(node, "strides", rank, 1, 1);
-  const dilations = integers(node, "dilations", rank, 1, 1);
+  // The dilation of a single place is none.
+  const dilations = integers(node, "dilations", rank, 1, 1).map((step, i) => (given[i] === 1 ? 1 : step));
   const pads = integers(node, "pads", 2 * rank, 0, 0);
   const auto = node.attributes.auto_pad ?? "NOTSET";
   const window = { kernel: given, strides, dilations };

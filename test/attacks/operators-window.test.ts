@@ -40,6 +40,8 @@ describe("dilations", () => {
     ["2^31 - 1", "Conv f[1,1,4,4] F[1,1,2,2]", {dilations:[2147483647,1]}, "ShapeError: n0 (Conv): expected an image that holds a window of 2147483648, got 4"],
     ["2^31 - 1, with pads", "Conv f[1,1,4,4] F[1,1,2,2]", {dilations:[2147483647,1],pads:[2147483647,0,2147483647,0]}, "ShapeError: n0 (Conv): expected a padded image of at most 2^29 places, got 4294967298"],
     ["2^31 - 1, of single pixels", "Conv f[1,1,1,2] F[1,1,1,1]", {dilations:[2147483647,2147483647]}, "float32 [1, 1, 1, 2] 1,-0.75"],
+    ["2^31 - 1, of single pixels, the largest", "MaxPool f[1,1,1,2]", {kernel_shape:[1,1],dilations:[2147483647,2147483647]}, "float32 [1, 1, 1, 2] -1,0.75"],
+    ["2^31 - 1, of single pixels, the mean", "AveragePool f[1,1,3]=1,2,3", {kernel_shape:[1],dilations:[2147483647],ceil_mode:1,strides:[2]}, "float32 [1, 1, 2] 1,3"],
     ["a million, with pads", "Conv f[1,1,1] F[1,1,2]=1,3", {dilations:[1000000],pads:[1000000,0]}, "float32 [1, 1, 1] -3"],
     ["a million, with pads, in two channels", "Conv f[1,2,1]=1,2 F[1,2,2]=1,3,1,5", {dilations:[1000000],pads:[1000000,0]}, "float32 [1, 1, 1] 13"],
     ["a billion, SAME_LOWER", "MaxPool f[1,1,4,4]", {kernel_shape:[3,2],dilations:[1000000000,1],auto_pad:"SAME_LOWER"}, "ShapeError: n0 (MaxPool): expected a padded image of at most 2^29 places, got 2000000004"],

@@ -118,6 +118,19 @@ test("Upsample, of an older operator set", async () => {
   await expectRefusal({ bytes, feeds: { x } }, "ShapeError", start);
 });
 
+test.each(["LpPool", "MaxPool", "AveragePool"])(
+  "%s: a million windows of a hundred million places, one of which is no padding",
+  async (op) => {
+    const attributes = { kernel_shape: [10000, 10000], pads: [9999, 9999, 1000, 1000], ceil_mode: 1 };
+    const file = fileOf([{ op, inputs: "f[1,1,1,1]=2", attributes }]);
+    const started = process.cpuUsage();
+    const [y] = await run(file);
+    expect(busySince(started)).toBeLessThan(2000);
+    expect(y.shape).toEqual([1, 1, 1001, 1001]);
+    expect(y.data.every((one: number | bigint) => one === 2)).toBe(true);
+  },
+);
+
 describe("sparse weights of two billion elements", () => {
   const sparse = (name: string, ...dims: number[]) =>
     message(
