@@ -56,15 +56,15 @@ export const conv: Op = {
   lower(site) {
     const weight = site.weight(1);
     if (weight === undefined || weight.kind === "live") return unpacked(site);
-    if (weight.shape.length === 5) return packedDeep(site, weight.shape);
-    const bias = site.dense(2);
     const group = integer(site.node, "group", 1);
     const { rows, shape } = weight;
     // Whether it fits the image is told when that is there.
-    if (rows % group !== 0 || (shape.length !== 3 && shape.length !== 4)) {
-      const want = `[o, c / ${group}, k or kh, kw], o a multiple of ${group}`;
+    if (rows % group !== 0 || shape.length < 3 || shape.length > 5) {
+      const want = `[o, c / ${group}, ..] and one to three sides, o a multiple of ${group}`;
       throw new ShapeError(expected(`${site.node.name} (Conv) weight`, want, showShape(shape)));
     }
+    if (shape.length === 5) return packedDeep(site, shape);
+    const bias = site.dense(2);
     if (isDepthwise(weight.shape[1], weight.rows / group)) return depthwise(site, weight, bias);
     const minimal = paysWinograd(site, weight, group);
     if (weight.kind === "sparse" && paysSparse(weight) && !(minimal && fasterDense(weight))) {

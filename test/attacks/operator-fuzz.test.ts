@@ -3,12 +3,13 @@
 import { describe, expect, test } from "vitest";
 import { type DType, dtypes } from "../../src/dtype.js";
 import type { Attribute } from "../../src/graph/graph.js";
+import { operators } from "../../src/ops/registry.js";
 import type { Tensor } from "../../src/tensor.js";
 import { uniform } from "../support/kernels.js";
 import { runModule } from "../support/network.js";
 import { busySince } from "./onnx-node.js";
 import { type Case, filled, outcomeOf } from "./operator-run.js";
-import { seeds } from "./operator-seeds.js";
+import { own, seeds } from "./operator-seeds.js";
 
 const maxBytes = 2 ** 24;
 const sizes = [0, 1, 1, 2, 2, 3, 4, 5, 7, 8, 9, 16];
@@ -91,8 +92,8 @@ const show = (one: Case) =>
   );
 
 describe("fuzz", () => {
-  test("every operator that is mutated runs", () => {
-    for (const [op, given] of seeds) {
+  test("the nodes that are mutated run", () => {
+    for (const [op, given] of [...own].filter(([op]) => operators.has(op))) {
       const outcomes = given.map((seed) => outcomeOf({ ...seed, weights: [] }, runModule, maxBytes));
       expect(outcomes, op).toContain("a result");
     }

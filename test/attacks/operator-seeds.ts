@@ -129,15 +129,30 @@ const rows: readonly Row[] = [
   ["IsInf", "f[4]", { detect_negative: 1, detect_positive: 0 }],
   ["HardSigmoid", "f[4]", { alpha: 0.1, beta: 0.2 }],
   ["Gelu", "f[4]", { approximate: "tanh" }],
+  ["BitCast", "f[2,3]", { to: 6 }],
+  ["BlackmanWindow HammingWindow HannWindow", "i[]=5", { periodic: 0, output_datatype: 1 }],
+  ["DeformConv", "f[1,2,4,4] f[2,2,2,2] f[1,8,3,3] f[2]", { kernel_shape: [2, 2], pads: [0, 0, 0, 0], group: 1 }],
+  ["Det", "f[2,3,3]"],
+  ["Einsum", "f[2,3] f[3,4]", { equation: "ij,jk->ik" }],
+  ["MaxUnpool", "f[1,1,2,2] i[1,1,2,2]=0,2,8,10", { kernel_shape: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }],
+  [
+    "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
+    "f[3,5] i[3]=0,2,4 f[5]",
+    { reduction: "mean", ignore_index: 2 },
+  ],
+  ["NonMaxSuppression", "f[1,3,4] f[1,1,3] i[1]=2 f[1]=0.5 f[1]=0", { center_point_box: 0 }],
+  ["RoiAlign", "f[1,2,5,5] f[2,4]=0,0,3,3,1,1,4,4 i[2]=0,0", { output_height: 2, output_width: 3, sampling_ratio: 2 }],
+  ["Conv", "f[1,2,3,4,3] f[2,1,2,2,2]", { group: 2, strides: [1, 2, 1], pads: [0, 1, 0, 0, 1, 0] }],
 ];
 
-/** For what is not among them. */
+/** For what has none of its own: some of them fit. */
 const others = ["f[2,3]", "f[2,3] f[2,3]", "f[2,3] f[3] f[1]", "f[1,2,4,4] f[2,2,3,3]", "j[2,3] j[2,3]"];
 
-const made = new Map<string, Seed[]>();
+/** By the operators of the rows. */
+export const own = new Map<string, Seed[]>();
 for (const [ops, inputs, attributes = {}] of rows) {
   for (const op of ops.split(" ")) {
-    made.set(op, [...(made.get(op) ?? []), { op, inputs: inputs.split(" ").map(tensorOf), attributes }]);
+    own.set(op, [...(own.get(op) ?? []), { op, inputs: inputs.split(" ").map(tensorOf), attributes }]);
   }
 }
 
@@ -145,6 +160,6 @@ for (const [ops, inputs, attributes = {}] of rows) {
 export const seeds: ReadonlyMap<string, readonly Seed[]> = new Map(
   [...operators.keys()].map((op) => [
     op,
-    made.get(op) ?? others.map((inputs) => ({ op, inputs: inputs.split(" ").map(tensorOf), attributes: {} })),
+    own.get(op) ?? others.map((inputs) => ({ op, inputs: inputs.split(" ").map(tensorOf), attributes: {} })),
   ]),
 );

@@ -147,8 +147,8 @@ describe("recurrent networks", () => {
     ["a cell of another size", "LSTM f[3,2,4] F[1,8,4] F[1,8,2]    f[1,2,3]", {}, "ShapeError: n0 (LSTM) input 6: expected [1, 2, 2], got [1, 2, 3]"],
     ["peepholes of another size", "LSTM f[3,2,4] F[1,8,4] F[1,8,2]     f[1,5]", {}, "ShapeError: n0 (LSTM) input 7: expected [1, 6], got [1, 5]"],
     ["too many functions", "RNN f[3,2,4] F[1,5,4] F[1,5,5]", {activations:["Tanh","Tanh"]}, "ShapeError: n0.activations: expected 1 for each direction, got Tanh,Tanh"],
-    ["a function that every object has", "RNN f[3,2,4] F[1,5,4] F[1,5,5]", {activations:["constructor"]}, "UnsupportedError: n0.activations: expected Sigmoid, Tanh or Relu, got constructor"],
-    ["a clip that is no number", "RNN f[3,2,4] F[1,5,4] F[1,5,5]", {clip:NaN}, "UnsupportedError: n0 (RNN): expected no clip, got one"],
+    ["a function that every object has", "RNN f[3,2,4] F[1,5,4] F[1,5,5]", {activations:["constructor"]}, "UnsupportedError: n0.activations: expected names of ONNX's activations, got constructor"],
+    ["a clip that is no number", "RNN f[3,2,4] F[1,5,4] F[1,5,5]", {clip:NaN}, "ShapeError: n0.clip: expected a number above 0, got NaN"],
   ]);
 });
 
