@@ -32,6 +32,7 @@ export function offsetsOf(
   from: readonly number[],
   along: readonly Along[],
   node?: GraphNode,
+  input = 1,
 ): Offsets {
   const count = sizeOf(shape);
   const to = steps(shape, 4);
@@ -55,7 +56,7 @@ export function offsetsOf(
           const known = elementsOf(kernels, index);
           checkIndices(
             node,
-            1,
+            input,
             { ...index, known },
             along.map((each) => each.limit),
           );

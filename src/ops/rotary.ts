@@ -49,7 +49,7 @@ export const rotaryEmbedding: Op = {
               [batch, rows, 1, pairs],
             ];
       const recipe = recipeOf(kernels);
-      const [c, s] = [cos!, sin!].map((slot) => reshaped(anglesOf(recipe, slot, positions), beside));
+      const [c, s] = [cos!, sin!].map((slot) => reshaped(anglesOf(recipe, node, slot, positions), beside));
       const apart = integer(node, "interleaved", 0) !== 0 ? 2 : 1;
       const half = shape.with(3, pairs);
       const own = steps(shape, 4);
@@ -78,12 +78,12 @@ export const rotaryEmbedding: Op = {
 };
 
 /** Cosines or sines for each row: as they are, or those of its position. */
-function anglesOf(recipe: Recipe, given: Slot, positions: Slot | undefined): Operand {
+function anglesOf(recipe: Recipe, node: GraphNode, given: Slot, positions: Slot | undefined): Operand {
   if (!positions) return standing(given);
   const { kernels, steps } = recipe;
   const [limit, pairs] = given.shape;
   const none = positions.shape.map(() => 0);
-  const { count, fill } = offsetsOf(kernels, positions, positions.shape, none, [{ limit, stride: 4 * pairs }], false);
+  const { count, fill } = offsetsOf(kernels, positions, positions.shape, none, [{ limit, stride: 4 * pairs }], node, 3);
   const offsets = room(recipe, [count]);
   const made = room(recipe, [count, pairs]);
   steps.push((scratch) => {
@@ -98,7 +98,7 @@ function pairsOf(node: GraphNode, { size }: Heads): number {
   return (integer(node, "rotary_embedding_dim", 0) || size) / 2;
 }
 
-/** @throws ShapeError; positions that only a run knows are taken for the nearest that there is */
+/** @throws ShapeError; positions that only a run knows are checked then */
 function checkAngles(node: GraphNode, inputs: readonly (Info | undefined)[], heads: Heads): void {
   const pairs = pairsOf(node, heads);
   const where = (i: number) => `${node.name} (${node.op}) input ${i}`;
