@@ -57,10 +57,11 @@ test.each(cases)("%o", ({ batch, heads, rows, size, turned = 0 }) => {
   }
 });
 
-test("positions that only a run knows are held within what there is", () => {
+test("positions outside that only a run knows are refused", () => {
   const [x, cos, sin] = [floats([1, 1, 3, 4], 1), floats([5, 2], 2), floats([5, 2], 3)];
   const at = (...positions: number[]) =>
     runNode("RotaryEmbedding", [x, cos, sin, ints(positions, [1, 3])], ["float32"])[0]!.data;
-  expect(at(4, 99, 1)).toEqual(at(4, 4, 1));
-  expect(at(0, -1000, 1)).toEqual(at(0, 0, 1));
+  const where = "n (RotaryEmbedding) input 3: expected indices in -5..4, got ";
+  expect(() => at(4, 99, 1)).toThrow(`${where}99`);
+  expect(() => at(0, -1000, 1)).toThrow(`${where}-1000`);
 });
