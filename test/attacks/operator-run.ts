@@ -8,7 +8,8 @@ import { createEngine } from "../../src/kernels/engine.js";
 import { bytesOf, type Info } from "../../src/ops/op.js";
 import { operatorOf } from "../../src/ops/registry.js";
 import { DependsOnValue } from "../../src/passes/infer.js";
-import { bindPlan, enterPlan, lowerGraph, type Plan } from "../../src/runtime/plan.js";
+import { lowerGraph } from "../../src/runtime/lower.js";
+import { bindPlan, enterPlan, type Plan } from "../../src/runtime/plan.js";
 import { convertIn, elementsAt, knownOf } from "../../src/runtime/transfer.js";
 import type { Seed } from "./operator-seeds.js";
 
@@ -82,22 +83,18 @@ export function outcomeOf(one: Case, module: WebAssembly.Module, maxBytes: numbe
     enterPlan(engine, plan);
     for (const [name, { dtype, data }] of feeds) convertIn(dtype, data, elementsAt(engine, plan.slots.get(name)!));
     const { buffer } = engine.kernels.memory;
-    // Scratch ends where the arena does; past it nothing is anyone's.
-    const end = engine.arena.mark();
-    const free = [
-      { at: plan.scratch, bytes: end - plan.scratch },
-      // What kernels keep for themselves.
-      { at: 0, bytes: engine.kernels.heap_base() },
-    ];
+    // What kernels keep for themselves.
+    const free = [{ at: 0, bytes: engine.kernels.heap_base() }];
     for (const { name } of graph.outputs) {
       const slot = plan.slots.get(name)!;
       free.push({ at: slot.pointer, bytes: bytesOf(slot) });
     }
-    for (const { launch } of plan.launches) {
+    for (const { launch, scratch } of plan.steps) {
       const before = new Uint8Array(buffer.slice(0));
-      launch.run(plan.scratch);
+      launch.run(scratch);
       const after = new Uint8Array(buffer);
-      for (const { at, bytes } of free) before.set(after.subarray(at, at + bytes), at);
+      for (const { at, bytes } of [...free, { at: scratch, bytes: launch.scratch }])
+        before.set(after.subarray(at, at + bytes), at);
       if (Buffer.compare(before, after) !== 0) {
         const at = before.findIndex((byte, i) => byte !== after[i]);
         throw new Error(`wrote at ${at}, outside of ${JSON.stringify(free)}`);
