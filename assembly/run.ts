@@ -64,7 +64,7 @@ export {
 export { index_offsets_int, gather_bytes, scatter_bytes, scatter_f32, scatter_int } from "./ops/index";
 export { resample_f32 } from "./ops/resample";
 export { grid_sample_scratch_bytes, grid_sample_f32 } from "./ops/grid-sample";
-export { clip_f32 } from "./ops/clip";
+export { add_clip_f32, clip_f32 } from "./ops/clip";
 export { binary_f32 } from "./ops/binary";
 export { unary_f32 } from "./ops/unary";
 export { binary_int } from "./ops/integer";

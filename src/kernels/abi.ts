@@ -173,6 +173,7 @@ export interface RunKernels extends MovementKernels, ElementKernels, IntegerKern
   open_cols_f32(rows: number, cols: number, mask: P, maskRow: number, kind: number, whole: number): number;
   softmax_seen_f32(rows: number, cols: number, s: P, seen: number, step: number): void;
   clip_f32(n: number, x: P, limits: P, y: P): void;
+  add_clip_f32(n: number, a: P, b: P, limits: P, y: P): void;
   add_f32(n: number, a: P, b: P, y: P): void;
   multiply_add_f32(n: number, a: P, b: P, c: P, y: P): void;
   blend_f32(n: number, z: P, a: P, b: P, y: P): void;

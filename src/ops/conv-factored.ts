@@ -1,5 +1,5 @@
-import { heldAfter } from "./clip.js";
 import { type Factored, mixOf, paysTwoSteps, rebuildColumns, scaledCodebook } from "./factored.js";
+import { heldAfter } from "./held.js";
 import { geometryOf, type Sizes, scratchOf } from "./image.js";
 import type { Launch, Site, Slots } from "./op.js";
 

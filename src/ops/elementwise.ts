@@ -6,6 +6,7 @@ import { sameShape, sizeOf } from "../tensor.js";
 import { integer, only } from "./attributes.js";
 import { broadcastShape, walkOf } from "./broadcast.js";
 import { elementsOf } from "./element.js";
+import { heldAfter } from "./held.js";
 import { sized } from "./known.js";
 import type { GradSlots, Info, Launch, Op, Site, Slots } from "./op.js";
 import {
@@ -104,14 +105,22 @@ function binary(op: Combination, numbers: Numbers, result?: "bool", swapped = fa
 export const add: Op = {
   ...binary("add", "numbers"),
   lower(site) {
+    const { kernels, node, limits } = site;
     const general = binary("add", "numbers").lower(site);
     return (io, table) => {
       const [a, b] = io.inputs;
       const [y] = io.outputs;
+      if (limits && !isFloat(y.dtype)) {
+        throw new UnsupportedError(expected(`what follows ${node.name} (Add)`, names.floats, y.dtype));
+      }
       // Of one shape, as in a residual network: one call.
-      if (!isFloat(y.dtype) || !sameShape(a!.shape, b!.shape)) return general(io, table);
+      if (!isFloat(y.dtype) || !sameShape(a!.shape, b!.shape)) return heldAfter(site, () => general(io, table))(io);
       const size = sizeOf(y.shape);
-      return { scratch: 0, run: () => site.kernels.add_f32(size, a!.pointer, b!.pointer, y.pointer) };
+      const [left, right, to] = [a!.pointer, b!.pointer, y.pointer];
+      const run = limits
+        ? kernels.add_clip_f32.bind(undefined, size, left, right, limits, to)
+        : kernels.add_f32.bind(undefined, size, left, right, to);
+      return { scratch: 0, run };
     };
   },
   grad:

@@ -1,8 +1,8 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
-import { heldAfter } from "./clip.js";
 import { cutsEvenly, factoredProduct } from "./factored.js";
+import { heldAfter } from "./held.js";
 import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots, type StoredWeight } from "./op.js";
 import { grouped, paysSparse, type Rows, transposed, turned, turnedBytes } from "./sparse.js";
 

@@ -1,3 +1,4 @@
+import { isFloat } from "../dtype.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { producers, readBy } from "../graph/order.js";
 import { operatorOf } from "../ops/registry.js";
@@ -11,7 +12,7 @@ export interface Fused {
 }
 
 /** Operators whose launch can hold what it makes within limits. */
-const holding = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
+const holding = new Set(["Add", "Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
 /**
  * Takes each activation that only holds values within limits (Relu, Clip) into the node before it, where nothing else reads what
@@ -28,7 +29,7 @@ export function fuse(graph: Graph): Fused {
   const followers = new Map<GraphNode, GraphNode>();
   for (const node of graph.nodes) {
     const before = made.get(node.inputs[0]);
-    if (!before || !holding.has(before.op) || uses.get(node.inputs[0]) !== 1 || !holds(graph, node)) continue;
+    if (!before || !holding.has(before.op) || uses.get(node.inputs[0]) !== 1 || !holds(graph, node, before)) continue;
     followers.set(before, node);
   }
   const taken = new Set(followers.values());
@@ -44,11 +45,19 @@ export function fuse(graph: Graph): Fused {
   return { graph: { ...graph, nodes }, activations };
 }
 
-/** Whether a node holds values within limits that are known when it is lowered. */
-function holds(graph: Graph, node: GraphNode): boolean {
+/** Whether a node holds floating-point values, which `before` makes, within limits that are known when it is lowered. */
+function holds(graph: Graph, node: GraphNode, before: GraphNode): boolean {
   if (node.outputs.length !== 1 || (node.op !== "Relu" && node.op !== "Clip")) return false;
   operatorOf(node).attrs(node);
   if (node.op === "Relu") return node.inputs.length === 1;
-  const isBound = (name: string) => name === "" || sizeOf(graph.weights.get(name)?.shape ?? [0]) === 1;
-  return node.inputs.slice(1).every(isBound);
+  const bounds = node.inputs.slice(1).filter((name) => name !== "");
+  if (!bounds.every((name) => sizeOf(graph.weights.get(name)?.shape ?? [0]) === 1)) return false;
+  // Integers may be added and held as well.
+  return before.op !== "Add" || bounds.some((name) => isFloatWeight(graph, name));
+}
+
+function isFloatWeight(graph: Graph, name: string): boolean {
+  const weight = graph.weights.get(name)!;
+  const stored = weight.kind === "coded" ? weight.storage : weight;
+  return stored.kind !== "dense" || isFloat(stored.dtype);
 }

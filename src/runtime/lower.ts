@@ -3,7 +3,7 @@ import { expected, UnsupportedError } from "../errors.js";
 import { type Body, bodiesOf, type Dim, type Graph, type GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
 import { type Engine, place } from "../kernels/engine.js";
-import { limitsOf } from "../ops/clip.js";
+import { limitsOf } from "../ops/held.js";
 import { bytesOf, type Info, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
 import { controls, operatorOf } from "../ops/registry.js";
 import { inferGraph, type Knowledge } from "../passes/infer.js";

@@ -24,6 +24,21 @@ describe.each(builds())("$name", ({ name, kernels }) => {
     }
   });
 
+  test.each(allLimits)("add_clip_f32 holds a + b within %f and %f, in place too", (lo, hi) => {
+    for (const n of sizes) {
+      const [a, b] = [salted(normals(n, n)), salted(normals(n, n + 1)).reverse()];
+      const memory = new Guarded(kernels);
+      const [y, left, again, limits] = [memory.room(4 * n), memory.place(a), memory.place(a), placed(memory, [lo, hi])];
+      const right = memory.placeFlush(b);
+      kernels.add_clip_f32(n, left, right, limits, y);
+      kernels.add_clip_f32(n, left, right, limits, left);
+      kernels.add_clip_f32(n, again, right, limits, right);
+      memory.check();
+      const wanted = a.map((v, i) => clip(Math.fround(v + b[i]), lo, hi));
+      for (const pointer of [y, left, right]) expectSame(memory.read(Float32Array, pointer, n), wanted);
+    }
+  });
+
   test("clip_f32 from 0 up gives the bits of relu_f32", () => {
     const x = salted(normals(129, 5));
     const memory = new Guarded(kernels);

@@ -49,6 +49,16 @@ describe("an activation goes into the product before it", () => {
     expect(launches(graph)).toEqual(["Gemm+Clip"]);
   });
 
+  test("Relu and Clip after a sum", () => {
+    const relu = graphOf((b, product) => b.output("y", [2, 2], b.node("Relu", [b.node("Add", [product, product])])));
+    expect(launches(relu)).toEqual(["Gemm", "Add+Relu"]);
+    const clip = graphOf((b, product) => {
+      const least = b.weight("least", [], Float32Array.of(-1));
+      b.output("y", [2, 2], b.node("Clip", [b.node("Add", [product, product]), least]));
+    });
+    expect(launches(clip)).toEqual(["Gemm", "Add+Clip"]);
+  });
+
   test("the first of two, and each of those that follow products of their own", () => {
     const graph = graphOf((b, product) => {
       const held = b.node("Clip", [b.node("Relu", [product])], { max: 6 });
@@ -63,9 +73,14 @@ describe("an activation stays by itself", () => {
     expect(launches(followed(op))).toEqual(["Gemm", op]);
   });
 
-  test("after what is no product", () => {
-    const graph = graphOf((b, product) => b.output("y", [2, 2], b.node("Relu", [b.node("Add", [product, product])])));
-    expect(launches(graph)).toEqual(["Gemm", "Add", "Relu"]);
+  test("after what is no product and no sum", () => {
+    const graph = graphOf((b, product) => b.output("y", [2, 2], b.node("Relu", [b.node("Mul", [product, product])])));
+    expect(launches(graph)).toEqual(["Gemm", "Mul", "Relu"]);
+  });
+
+  test("after a sum that may be of integers", () => {
+    const graph = graphOf((b, product) => b.output("y", [2, 2], b.node("Clip", [b.node("Add", [product, product])])));
+    expect(launches(graph)).toEqual(["Gemm", "Add", "Clip"]);
   });
 
   test("where the product is an output, or read by another node, or twice by one", () => {

@@ -122,6 +122,55 @@ describe("Conv", () => {
   }
 });
 
+describe("Add", () => {
+  /** x + z, floats or integers, z of a shape of its own. */
+  const sum = (z: readonly number[], dtype: "float32" | "int32" = "float32"): Graph => {
+    const b = new GraphBuilder("sum");
+    b.output("y", ["N", 3, 7], b.node("Add", [b.input("x", ["N", 3, 7], dtype), b.input("z", z, dtype)]), dtype);
+    return b.build();
+  };
+
+  test.each([
+    ["of one shape", [5, 3, 7]],
+    ["of a row", [7]],
+    ["of a channel", [3, 1]],
+  ])("%s", (_name, shape) => {
+    const [relu] = activations;
+    expect(fuse(followed(sum(shape), relu, false)).graph.nodes).toHaveLength(1);
+    const [fused, unfused] = [false, true].map((alone) => new Model(followed(sum(shape), relu, alone), runModule));
+    const [x, z] = [fed([5, 3, 7], 1), fed(shape, 2)];
+    const [got, wanted] = [fused, unfused].map((model) => model.run({ x, z }));
+    expect(bits(got.y.data)).toEqual(bits(wanted.y.data));
+    expect(wanted.y.data).not.toEqual(wanted.bare.data);
+  });
+
+  test("by weights for bounds; integers are held by a Clip of their own, and no Relu takes them", () => {
+    const clipped = (dtype: "float32" | "int32") => {
+      const graph = followed(sum([3, 7], dtype), ["Clip", {}], false);
+      const data = dtype === "float32" ? Float32Array.of(1) : Int32Array.of(1);
+      const nodes = [graph.nodes[0], { ...graph.nodes[1], inputs: ["bare", "", "most"] }];
+      return { ...graph, nodes, weights: new Map([["most", { kind: "dense", dtype, shape: [], data } as const]]) };
+    };
+    const values = Array.from({ length: 21 }, (_, i) => i - 10);
+    for (const [dtype, data, left] of [
+      ["float32", Float32Array.from(values), 1],
+      ["int32", Int32Array.from(values), 2],
+    ] as const) {
+      expect(fuse(clipped(dtype)).graph.nodes).toHaveLength(left);
+      const [x, z] = [
+        [1, 3, 7],
+        [3, 7],
+      ].map((shape) => ({ dtype, shape, data }));
+      const { y } = new Model(clipped(dtype), runModule).run({ x, z });
+      expect([...y.data]).toEqual(values.map((v) => Math.min(2 * v, 1)));
+      const relu = new Model(followed(sum([3, 7], dtype), ["Relu", {}], false), runModule);
+      if (dtype === "int32")
+        expect(() => relu.run({ x, z })).toThrow(/^what follows .*floating-point values, got int32/);
+      else expect([...relu.run({ x, z }).y.data]).toEqual(values.map((v) => Math.max(2 * v, 0)));
+    }
+  });
+});
+
 test("NaN, infinities and -0 come out of both alike", () => {
   const graph = network("Gemm", [20], [33], { transB: 1 }, [33, 20], 33);
   for (const activation of activations) {
