@@ -2,7 +2,7 @@ import { checkStorage } from "../codec/check.js";
 import { allFinite, holds } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
 import { checkTensor, nameOf, showShape, sizeOf } from "../tensor.js";
-import { type Attribute, type Body, type Graph, isBody, isTensor, mostNesting } from "./graph.js";
+import { type Attribute, type Body, type Graph, type GraphNode, isBody, isTensor, mostNesting } from "./graph.js";
 import { columnsOf, matrixOf, widen } from "./storage.js";
 import { isReal, type Weight } from "./weight.js";
 
@@ -24,26 +24,34 @@ export function checkGraph(graph: Graph): void {
       throw new FormatError(expected(`opset "${domain}"`, "a version from 1", `${version}`));
     }
   }
-  checkNodes(graph, []);
+  checkNodes(graph, [], checkWeight);
+}
+
+/**
+ * The same of all but the numbers in weights, of which only the count is looked at: what a step on the way to a session may break.
+ * @throws FormatError
+ */
+export function checkStructure(graph: Graph): void {
+  checkNodes(graph, [], checkCount);
 }
 
 /** @param around the names that each of the graphs around this one has given so far */
-function checkNodes(graph: Body, around: readonly ReadonlySet<string>[]): void {
+function checkNodes(graph: Body, around: readonly ReadonlySet<string>[], check: typeof checkWeight): void {
   if (around.length > mostNesting) {
     throw new FormatError(expected(`graph ${graph.name}`, `nesting of at most ${mostNesting}`, "more"));
   }
   const own = new Set<string>();
   const scopes = [...around, own];
-  const isKnown = (name: string) => scopes.some((names) => names.has(name));
-  const add = (name: string, what: string) => {
-    if (name === "") throw new FormatError(expected(what, "a name", '""'));
-    if (isKnown(name)) throw new FormatError(expected(what, "a name of its own", `"${name}" twice`));
+  const isKnown = (name: string) => own.has(name) || around.some((names) => names.has(name));
+  const add = (name: string, what: string, of = "") => {
+    if (name === "") throw new FormatError(expected(`${what}${of}`, "a name", '""'));
+    if (isKnown(name)) throw new FormatError(expected(`${what}${of}`, "a name of its own", `"${name}" twice`));
     own.add(name);
   };
   for (const input of graph.inputs) add(input.name, "graph input");
   for (const [name, weight] of graph.weights) {
     add(name, "weight");
-    checkWeight(name, weight);
+    check(name, weight);
   }
   const nodeNames = new Set<string>();
   for (const node of graph.nodes) {
@@ -57,10 +65,10 @@ function checkNodes(graph: Body, around: readonly ReadonlySet<string>[]): void {
       }
     }
     for (const [name, value] of Object.entries(node.attributes)) {
-      checkAttribute(`node ${node.name} attribute ${name}`, name, value);
-      if (isBody(value)) checkNodes(value, scopes);
+      checkAttribute(node, name, value);
+      if (isBody(value)) checkNodes(value, scopes, check);
     }
-    for (const output of node.outputs) if (output !== "") add(output, `output of node ${node.name}`);
+    for (const output of node.outputs) if (output !== "") add(output, "output of node ", node.name);
   }
   for (const output of graph.outputs) {
     if (!isKnown(output.name)) {
@@ -69,20 +77,35 @@ function checkNodes(graph: Body, around: readonly ReadonlySet<string>[]): void {
   }
 }
 
-function checkAttribute(where: string, name: string, value: Attribute): void {
-  if (name === "") throw new FormatError(expected(where, "a name", '""'));
+function checkAttribute(node: GraphNode, name: string, value: Attribute): void {
+  const where = () => `node ${node.name} attribute ${name}`;
+  if (name === "") throw new FormatError(expected(where(), "a name", '""'));
   if (!isTensor(value)) return;
   try {
-    checkTensor(where, value);
+    checkTensor(where(), value);
   } catch (error) {
     throw new FormatError((error as Error).message);
   }
 }
 
-/** @throws FormatError naming the weight */
-export function checkWeight(name: string, weight: Weight): void {
+/** Checks that as many values are there as the shape says, of a storage that holds one for each. @throws FormatError */
+function checkCount(name: string, weight: Weight): void {
   const where = `weight ${name}`;
   const size = sizeIn(where, weight.shape);
+  if (weight.kind === "dense" && !holds(weight.dtype, weight.data)) {
+    throw new FormatError(expected(where, `data of ${weight.dtype}`, nameOf(weight.data)));
+  }
+  const values = weight.kind === "int8" ? weight.q : "data" in weight ? weight.data : undefined;
+  if (!values || values.length === size) return;
+  const what = weight.kind === "int8" ? "codes" : "values";
+  throw new FormatError(expected(`${where} ${showShape(weight.shape)}`, `${size} ${what}`, `${values.length}`));
+}
+
+/** @throws FormatError naming the weight */
+export function checkWeight(name: string, weight: Weight): void {
+  checkCount(name, weight);
+  const where = `weight ${name}`;
+  const size = sizeOf(weight.shape);
   const { rows, cols } = matrixOf(weight.shape);
   const length = (what: string, got: number, want: number) => {
     if (got !== want)
@@ -94,9 +117,6 @@ export function checkWeight(name: string, weight: Weight): void {
   };
   switch (weight.kind) {
     case "dense":
-      if (!holds(weight.dtype, weight.data))
-        throw new FormatError(expected(where, `data of ${weight.dtype}`, nameOf(weight.data)));
-      length("values", weight.data.length, size);
       if (weight.data instanceof Float32Array) finite(where, weight.data);
       else if (isReal(weight.dtype)) {
         const floats = new Float32Array(size);
@@ -105,12 +125,10 @@ export function checkWeight(name: string, weight: Weight): void {
       }
       return;
     case "masked":
-      length("values", weight.data.length, size);
       length("bytes of mask", weight.mask.length, Math.ceil(size / 8));
       finite(where, weight.data);
       return;
     case "int8":
-      length("codes", weight.q.length, size);
       scales(weight.scale);
       return;
     case "sparse":

@@ -1,4 +1,4 @@
-import { expected, ShapeError } from "../errors.js";
+import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { only, shapeOf } from "./attributes.js";
@@ -7,7 +7,8 @@ import { inTurn, type Launch, type Op, ofFloats, type Site, type Slot, type Slot
 
 /**
  * Y = A B, A [..., m, k], B [..., k, n]: dimensions in front are a batch and are broadcast, a vector A is one row and a vector B
- * one column, which Y then lacks.
+ * one column, which Y then lacks. A third input, which no file has, is a row that is added to each of Y, B being a weight of rank 2
+ * (passes/patterns).
  */
 export const matmul: Op = {
   attrs: (node) => only(node, []),
@@ -15,13 +16,20 @@ export const matmul: Op = {
     const a = shapeOf(node, inputs, 0);
     const b = shapeOf(node, inputs, 1);
     const { front, m, n } = sizesOf(node, a, b);
+    const row = inputs[2];
+    if (row && (b.length !== 2 || sizeOf(row) !== n)) {
+      throw new ShapeError(expected(`${node.name} (MatMul) input 2`, `${n} values for a matrix B`, showShape(row)));
+    }
     return [[...front, ...(a.length > 1 ? [m] : []), ...(b.length > 1 ? [n] : [])]];
   }),
   lower(site) {
     const weight = site.weight(1);
     if (weight?.shape.length === 2) {
-      const bound = product(site, false, false);
+      const bound = product(site, false, site.node.inputs[2] !== undefined);
       return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
+    }
+    if (site.node.inputs[2]) {
+      throw new UnsupportedError(expected(`${site.node.name} (MatMul)`, "two inputs", `a row ${site.node.inputs[2]}`));
     }
     return weight === undefined || weight.kind === "live" ? computed(site) : packed(site, weight.shape);
   },

@@ -74,11 +74,7 @@ export function inferGraph(graph: Graph, inputs: ReadonlyMap<string, Info>, know
     checkRank(`input ${input.name}`, shape);
     bindShape(`input ${input.name}`, input, shape, sizes);
   }
-  const walk = new Walk(inputs, knowledge);
-  for (const [name, weight] of graph.weights) {
-    checkRank(`weight ${name}`, weight.shape);
-    walk.infos.set(name, infoOf(name, weight, knowledge));
-  }
+  const walk = walkOf(graph, inputs, knowledge);
   const names = new Names();
   walk.nodes(graph.nodes, names);
   const outputs = graph.outputs.map((output) => {
@@ -110,6 +106,16 @@ export class Names {
   set(name: string, to: string): void {
     this.#own.set(name, to);
   }
+}
+
+/** The way through a graph at its beginning. */
+export function walkOf(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledge?: Knowledge): Walk {
+  const walk = new Walk(inputs, knowledge);
+  for (const [name, weight] of graph.weights) {
+    checkRank(`weight ${name}`, weight.shape);
+    walk.infos.set(name, infoOf(name, weight, knowledge));
+  }
+  return walk;
 }
 
 /** Values have names of their own wherever a body is entered. */

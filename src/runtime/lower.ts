@@ -1,13 +1,14 @@
-import { inMemory, isFloat, type TypedArray, viewOf } from "../dtype.js";
+import { inMemory, isFloat, type TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { type Body, bodiesOf, type Dim, type Graph, type GraphNode } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
+import type { Weight } from "../graph/weight.js";
 import { type Engine, place } from "../kernels/engine.js";
 import { limitsOf } from "../ops/held.js";
-import { bytesOf, type Info, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
+import { bytesOf, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
 import { controls, operatorOf } from "../ops/registry.js";
 import { inferGraph, type Knowledge } from "../passes/infer.js";
-import { sizeOf } from "../tensor.js";
+import { elementsAt } from "./transfer.js";
 import { Weights } from "./weights.js";
 
 /** A node with its weights in memory, ready to be bound to addresses and shapes. */
@@ -114,8 +115,9 @@ function checkFloats(graph: Graph, node: GraphNode, name: string): void {
 
 /** Shapes of all values for one example; undefined where a dimension other than the first is open, or where shapes do not fit. */
 function shapesOfOne(graph: Graph): ReadonlyMap<string, readonly number[]> | undefined {
-  if (graph.inputs.some(({ shape }) => !shape || shape.slice(1).some((dim) => typeof dim !== "number")))
-    return undefined;
+  const isOpen = ({ shape }: Graph["inputs"][number]) =>
+    !shape || shape.slice(1).some((dim) => typeof dim !== "number");
+  if (graph.inputs.length === 0 || graph.inputs.some(isOpen)) return undefined;
   const sizeAt = (dim: Dim) => (typeof dim === "number" ? dim : 1);
   try {
     const infos = graph.inputs.map(
@@ -128,31 +130,33 @@ function shapesOfOne(graph: Graph): ReadonlyMap<string, readonly number[]> | und
   }
 }
 
-/** Runs what is known through the kernels, in memory that is given back. */
-export function knowledgeOf(engine: Engine, graph: Graph, lowered: LoweredGraph): Knowledge {
-  const { arena, kernels } = engine;
-  const read = ({ dtype, shape }: Info, pointer: number) =>
-    viewOf(inMemory(dtype), kernels.memory.buffer, pointer, sizeOf(shape)).slice() as TypedArray;
+/** What can be told of elements before anything runs. */
+export function knowledgeOf(engine: Engine, graph: Graph, weights = new Weights(engine, graph, new Map())): Knowledge {
   return {
-    elements: (name) => lowered.weights.elements(name)?.known,
-    evaluate(node, inputs, outputs) {
-      const mark = arena.mark();
-      try {
-        const { bind, constants } = lowered.nodes.get(node)!;
-        const given = inputs.map((info, i): Slot | undefined => {
-          if (!info) return undefined;
-          if (graph.weights.has(node.inputs[i])) return { ...info, pointer: constants[i] };
-          return { ...info, pointer: place(engine, info.known!) };
-        });
-        const made = outputs.map((info): Slot => ({ ...info, pointer: arena.alloc(bytesOf(info)) }));
-        const launch = bind({ inputs: given, outputs: made }, (data) => place(engine, data));
-        launch.run(arena.alloc(launch.scratch));
-        return made.map((slot) => read(slot, slot.pointer));
-      } finally {
-        arena.release(mark);
-      }
-    },
+    elements: (name) => weights.elements(name)?.known,
+    evaluate: (node, inputs, outputs) => evaluate(engine, node, inputs, outputs),
   };
+}
+
+/** Runs one node on what is known, as a session would with weights in those places, in memory that is given back. */
+function evaluate(engine: Engine, ...[node, inputs, outputs]: Parameters<Knowledge["evaluate"]>): TypedArray[] {
+  const { arena } = engine;
+  return arena.scope(() => {
+    const names = inputs.map((info, i) => (info ? `${i}` : ""));
+    const weights = new Map<string, Weight>();
+    for (const [i, info] of inputs.entries()) {
+      if (!info) continue;
+      weights.set(names[i], { kind: "dense", shape: info.shape, dtype: inMemory(info.dtype), data: info.known! });
+    }
+    const alone = { ...node, inputs: names };
+    const lowered = lowerGraph(engine, { name: node.name, inputs: [], outputs: [], nodes: [alone], weights });
+    const { bind, constants } = lowered.nodes.get(alone)!;
+    const given = inputs.map((info, i): Slot | undefined => info && { ...info, pointer: constants[i] });
+    const made = outputs.map((info): Slot => ({ ...info, pointer: arena.alloc(bytesOf(info)) }));
+    const launch = bind({ inputs: given, outputs: made }, (data) => place(engine, data));
+    launch.run(arena.alloc(launch.scratch));
+    return made.map((slot) => elementsAt(engine, slot).slice() as TypedArray);
+  });
 }
 
 /** Rows and columns for a weight that training keeps in memory. */

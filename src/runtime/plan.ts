@@ -56,7 +56,7 @@ export function bindPlan(
 ): Plan {
   const { arena } = engine;
   const { live = new Map<string, PlacedWeight>(), keep = false, base = arena.mark() } = options;
-  const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered));
+  const inferred = inferGraph(graph, inputs, knowledgeOf(engine, graph, lowered.weights));
   const known = { ...inferred, engine, graph, lowered, live };
   const values = lifetimesOf(graph, inferred, keep);
   const { steps, lifetimes } = values;

@@ -4,12 +4,8 @@ import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine } from "../kernels/engine.js";
 import type { Info } from "../ops/op.js";
-import { attend } from "../passes/attention.js";
-import { dequantize } from "../passes/dequantize.js";
-import { fold } from "../passes/fold.js";
-import { hoist } from "../passes/hoist.js";
+import { applyPasses, passes } from "../passes/index.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
-import { modernize } from "../passes/modernize.js";
 import { sameShape, type Tensor } from "../tensor.js";
 import {
   checkNames,
@@ -22,7 +18,7 @@ import {
   valuesOf,
 } from "./feeds.js";
 import { fuse } from "./fuse.js";
-import { type LoweredGraph, lowerGraph } from "./lower.js";
+import { knowledgeOf, type LoweredGraph, lowerGraph } from "./lower.js";
 import { bindPlan, enterPlan, type Plan, runPlan } from "./plan.js";
 import { type ModelProfile, profilePlan } from "./profile.js";
 import { type ModelPlan, reportOf, storedBytes } from "./report.js";
@@ -72,9 +68,11 @@ export class Model {
     }
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    const { graph: fused, activations } = fuse(attend(hoist(fold(dequantize(modernize(graph))))));
+    const engine = createEngine(module, options.maxBytes);
+    const list = passes((given) => knowledgeOf(engine, given));
+    const { graph: fused, activations } = fuse(applyPasses(graph, list));
     this.#graph = fused;
-    this.#engine = createEngine(module, options.maxBytes);
+    this.#engine = engine;
     this.#heap = this.#engine.arena.mark();
     this.#lowered = lowerGraph(this.#engine, fused, { exact: options.exact, activations });
     this.#base = this.#engine.arena.mark();

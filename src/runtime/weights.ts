@@ -52,6 +52,7 @@ export class Weights {
     if (weight === undefined || stored?.kind !== "dense" || this.#placed.get(name)?.kind === "live") return undefined;
     const { shape } = weight;
     const { dtype } = stored;
+    if (weight.kind === "dense" && dtype === inMemory(dtype)) return { dtype, shape, known: weight.data };
     const read = (values: number) =>
       viewOf(inMemory(dtype), this.#engine.kernels.memory.buffer, values, sizeOf(shape)).slice() as TypedArray;
     return { dtype, shape, known: this.borrow(name, read) };
