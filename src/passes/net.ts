@@ -156,7 +156,7 @@ export function rewrite(graph: Graph, patterns: Patterns, knowledgeOf?: (graph: 
   const nodes = graph.nodes.flatMap((given) => {
     const inputs = sources.size > 0 ? given.inputs.map((name) => sources.get(name) ?? name) : given.inputs;
     const node = inputs.every((name, i) => name === given.inputs[i]) ? given : { ...given, inputs };
-    const made = matched(node, net, patterns[node.op]) ?? [node];
+    const made = matched(node, net, Object.hasOwn(patterns, node.op) ? patterns[node.op] : []) ?? [node];
     if (made.length > 1 || made[0] !== given) {
       found = true;
       net.replace(given, made);

@@ -8,6 +8,7 @@ import { limitsOf } from "../ops/held.js";
 import { bytesOf, type Op, type PlacedWeight, type Site, type Slot } from "../ops/op.js";
 import { controls, operatorOf } from "../ops/registry.js";
 import { inferGraph, type Knowledge } from "../passes/infer.js";
+import { sizeOf } from "../tensor.js";
 import { elementsAt } from "./transfer.js";
 import { Weights } from "./weights.js";
 
@@ -85,21 +86,25 @@ export function lowerGraph(engine: Engine, graph: Graph, options: Lowering = {})
     const constant = (name: string, i: number) => !taken.has(i) && graph.weights.has(name) && !live.has(name);
     return { node, bind, constants: node.inputs.map((name, i) => (constant(name, i) ? weights.dense(name) : 0)) };
   };
-  const nodes = new Map<GraphNode, Lowered>();
-  const lowerAll = (body: Body) => {
+  const all: GraphNode[] = [];
+  const collect = (body: Body) => {
     for (const node of body.nodes) {
       if (!controls.has(node.op)) {
-        nodes.set(node, lower(node));
+        all.push(node);
         continue;
       }
       // What goes in and out of a body may be a weight as it is.
       const passed = [...node.inputs, ...bodiesOf(node).flatMap((inner) => inner.outputs.map((output) => output.name))];
       for (const name of passed) if (graph.weights.has(name)) weights.dense(name);
-      for (const inner of bodiesOf(node)) lowerAll(inner);
+      for (const inner of bodiesOf(node)) collect(inner);
     }
   };
-  lowerAll(graph);
-  return { nodes, weights };
+  collect(graph);
+  // While a weight is packed, its values stand on top of all that stays: the largest go first, where memory is still to grow.
+  const sizeOfWeights = ({ inputs }: GraphNode) =>
+    inputs.reduce((most, name) => Math.max(most, sizeOf(graph.weights.get(name)?.shape ?? [0])), 0);
+  const sized = all.map((node) => ({ node, size: sizeOfWeights(node) })).sort((a, b) => b.size - a.size);
+  return { nodes: new Map(sized.map(({ node }) => [node, lower(node)])), weights };
 }
 
 /** What an operator takes as a weight are floating-point numbers. */
