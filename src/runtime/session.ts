@@ -4,6 +4,7 @@ import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine } from "../kernels/engine.js";
 import type { Info } from "../ops/op.js";
+import { refuseOurs } from "../ops/registry.js";
 import { applyPasses, passes } from "../passes/index.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
 import { sameShape, type Tensor } from "../tensor.js";
@@ -62,6 +63,7 @@ export class Model {
   /** @throws OutOfMemoryError, UnsupportedError, FormatError */
   constructor(graph: Graph, module: WebAssembly.Module, options: SessionOptions = {}) {
     checkGraph(graph);
+    refuseOurs(graph);
     for (const { name } of graph.outputs) {
       if (graph.weights.has(name))
         throw new UnsupportedError(expected(`output ${name}`, "a computed value", "a weight"));

@@ -170,11 +170,13 @@ describe("operators that there are none of", () => {
     ["an unknown one", "Frobnicate", undefined, "Frobnicate"],
     ["one that every object has", "constructor", undefined, "constructor"],
     ["one of another domain", "Gelu", "com.example", "com.example.Gelu"],
+    ["one that only passes make", "Attention", "coppice", "coppice.Attention"],
   ])("%s", async (_, op, domain, name) => {
     const { feeds, ...graph } = graphOf([{ op, inputs: "f[1]" }]);
     const opset = new Map([
       ["", 21],
       ["com.example", 1],
+      ["coppice", 1],
     ]);
     const bytes = writeOnnx({ ...graph, nodes: graph.nodes.map((one) => ({ ...one, domain })), opset });
     const start = `node n0: expected an operator that runs here, got ${name}`;
