@@ -220,10 +220,10 @@ describe("ConvTranspose", () => {
     ],
     [[x, w, floats([3], 3)], {}, "n (ConvTranspose) bias: expected 2 values, got [3]"],
     [[x, w], { kernel_shape: [2, 3] }, "n.kernel_shape: expected [3, 3], got [2, 3]"],
-    [[x, w], { strides: [0, 1] }, "n.strides: expected 2 integers of at least 1, got 0,1"],
+    [[x, w], { strides: [0, 1] }, "n.strides: expected 2 integers from 1 to 2147483647, got 0,1"],
     [[x, w], { pads: [3, 0, 2, 0] }, "n.pads: expected less than [5, 5], which they are cut from, got [3, 0, 2, 0]"],
     [[x, w], { auto_pad: "SAME" }, 'n.auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got "SAME"'],
-    [[x, w], { output_shape: [0, 3] }, "n.output_shape: expected 2 integers of at least 1, got 0,3"],
+    [[x, w], { output_shape: [0, 3] }, "n.output_shape: expected 2 integers from 1 to 2147483647, got 0,3"],
     [
       [x, w],
       { dilations: [2000000000, 1], pads: [2000000000, 0, 2000000000, 0] },
