@@ -54,7 +54,7 @@ describe("the kernel table of abi.ts", () => {
   });
 
   test("names are snake_case and end in what they work on", () => {
-    const border = /_(f32|i8|i4|x8|x16|x32|x64|int|bytes)$/;
+    const border = /_(f32|f64|i8|i4|x8|x16|x32|x64|int|bytes)$/;
     // Sizes, counts and decoders of a whole storage have no one element type.
     const others = [
       "heap_base",

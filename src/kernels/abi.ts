@@ -285,6 +285,14 @@ export interface FullKernels extends RunKernels, GradientKernels {
   // compress/sddmm
   sddmm_csr_f32(rows: number, n: number, rowPtr: P, col: P, dy: P, lddy: number, x: P, ldx: number, y: P): void;
 
+  // compress/feedback
+  inverse_factor_f64(n: number, h: P): number;
+  // biome-ignore format: sizes in lines
+  quantize_feedback_f64(
+    rows: number, cols: number, w: P, u: P, step: P, lambda: P, bits: P, levels: number, q: P, error: P,
+  ): void;
+  quadratic_rows_f64(rows: number, cols: number, e: P, h: P, error: P): void;
+
   // compress/int8
   absmax_rows_f32(rows: number, cols: number, x: P, y: P): void;
   quantize_rows_f32_i8(rows: number, cols: number, x: P, scale: P, q: P, levels: number): void;

@@ -30,7 +30,7 @@ function instantiate(bytes: Uint8Array<ArrayBuffer>): FullKernels {
 const poison = 0xa5;
 const band = 64;
 
-type View = Float32Array | Int8Array | Uint8Array | Uint32Array | Int32Array | Uint16Array;
+type View = Float32Array | Float64Array | Int8Array | Uint8Array | Uint32Array | Int32Array | Uint16Array;
 type ViewConstructor<V> = new (buffer: ArrayBufferLike, offset: number, length: number) => V;
 
 /** Buffers with poisoned guard bands before and after. `check()` after the kernel throws where a band was written. */
@@ -68,7 +68,8 @@ export class Guarded {
 
   /** A copy of `length` elements at `pointer`. */
   read<V extends View>(type: ViewConstructor<V>, pointer: number, length: number): V {
-    return new type(this.#memory.buffer, pointer, length).slice() as V;
+    const width = new type(new ArrayBuffer(0), 0, 0).BYTES_PER_ELEMENT;
+    return new type(this.#memory.buffer.slice(pointer, pointer + width * length), 0, length);
   }
 
   /** `data` copied so that it ends exactly where memory ends, and an over-read traps. Nothing may be placed after it. */
