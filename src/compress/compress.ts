@@ -16,7 +16,7 @@ import { allocate, cheapest } from "./allocate.js";
 import { type Candidate, createCandidate } from "./candidate.js";
 import { correctBiases } from "./correct.js";
 import { headerBound } from "./header.js";
-import { observe } from "./observe.js";
+import { observe } from "./moments.js";
 import { budgetOf, type Choice, checkRecipe, choicesFor, type Recipe, type Target } from "./recipe.js";
 
 export interface CompressOptions {

@@ -2,7 +2,7 @@ import { toDense } from "../graph/dense.js";
 import { type Graph, withWeights } from "../graph/graph.js";
 import { matrixOf } from "../graph/storage.js";
 import type { Weight } from "../graph/weight.js";
-import type { Moments } from "./observe.js";
+import type { Moments } from "./moments.js";
 
 /**
  * Bias correction: a compressed weight W' shifts the mean of its output by (W' - W) E[x]; the bias takes that back.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { correctBiases } from "../../src/compress/correct.js";
-import { observe } from "../../src/compress/observe.js";
+import { observe } from "../../src/compress/moments.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import { toDense } from "../../src/graph/dense.js";
 import { type Graph, withWeights } from "../../src/graph/graph.js";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { observe } from "../../src/compress/observe.js";
+import { observe } from "../../src/compress/moments.js";
+import { turn } from "../../src/compress/turn.js";
 import { ShapeError, UnsupportedError } from "../../src/errors.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
@@ -80,6 +81,47 @@ describe("moments", () => {
       expect(moments.mean[i]).toBeCloseTo(mean(values), 12);
       expect(moments.square[i]).toBeCloseTo(mean(values.map((v) => v * v)), 12);
     }
+  });
+
+  it("second moments are those of all pairs of columns, for each group", () => {
+    const graph = network("Conv", [4, 6, 5], [6, 6, 5], { group: 2, pads: [1, 1, 1, 1] }, [6, 2, 3, 3]);
+    const batch = fed([3, 4, 6, 5], 2);
+    const { gram, mean: means, square } = observe(graph, fullModule, [{ x: batch }]).get("w")!;
+    const columns = columnsOf(batch, graph, [3, 6, 6, 5]);
+    expect(gram).toHaveLength(2 * 18 * 18);
+    expect(means).toHaveLength(36);
+    for (let group = 0; group < 2; group++) {
+      for (let a = 0; a < 18; a++) {
+        for (let b = 0; b < 18; b++) {
+          const want = mean(columns[18 * group + a].map((value, i) => value * columns[18 * group + b][i]));
+          expect(gram![18 * (18 * group + a) + b]).toBeCloseTo(want, 5);
+        }
+        expect(gram![18 * (18 * group + a) + a]).toBeCloseTo(square[18 * group + a], 5);
+      }
+    }
+  });
+
+  it("of many examples and places are those of a sample of them", () => {
+    const graph = network("Gemm", [3], [2], { transB: 1 }, [2, 3]);
+    const data = Float32Array.from({ length: 3 * 70_000 }, (_, i) => (i < 3 * 65_536 ? 1 : 1e6));
+    const halves = [data.subarray(0, 3 * 65_536), data.subarray(3 * 65_536)];
+    const seen = observe(
+      graph,
+      fullModule,
+      halves.map((x) => ({ x })),
+    ).get("w")!;
+    expect([...seen.mean]).toEqual([1, 1, 1]);
+  });
+
+  it("of a MatMul are those before its turned weight", () => {
+    const b = new GraphBuilder("matmul");
+    const x = b.input("x", ["N", 5, 3]);
+    b.output("y", ["N", 5, 2], b.node("MatMul", [x, b.weight("w", [3, 2], normals(6, 1))]));
+    const graph = turn(b.build());
+    const batch = fed([2, 5, 3], 3);
+    const { mean: means } = observe(graph, fullModule, [{ x: batch }]).get("w")!;
+    expect(graph.weights.get("w")!.shape).toEqual([2, 3]);
+    for (let c = 0; c < 3; c++) expect(means[c]).toBeCloseTo(mean([...batch.data].filter((_, i) => i % 3 === c)), 12);
   });
 
   it("of a convolution over lines, and of one that pads by itself, are those of the same as an image with pads", () => {
@@ -226,6 +268,6 @@ it("memory does not grow with the number of samples", () => {
   } finally {
     WebAssembly.Instance = original;
   }
-  expect(memories).toHaveLength(1);
-  expect(memories[0].buffer.byteLength).toBeLessThan(1 << 20);
+  expect(memories).toHaveLength(2);
+  for (const memory of memories) expect(memory.buffer.byteLength).toBeLessThan(1 << 20);
 });
