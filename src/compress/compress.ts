@@ -1,6 +1,7 @@
 import { load } from "#kernels/full";
 import { decodeWeight } from "../codec/weight.js";
 import { expected, UnsupportedError } from "../errors.js";
+import { writeContainer } from "../formats/container/write.js";
 import { checkGraph } from "../graph/check.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount, withWeights } from "../graph/graph.js";
@@ -13,16 +14,19 @@ import { modernize } from "../passes/modernize.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { nameOf } from "../tensor.js";
 import { allocate, cheapest } from "./allocate.js";
-import { type Candidate, createCandidate } from "./candidate.js";
+import { type Candidate, Candidates, candidate } from "./candidate.js";
 import { correctBiases } from "./correct.js";
-import { headerBound } from "./header.js";
+import { Judge } from "./judge.js";
+import { isByRow, ladderOf } from "./ladder.js";
 import { observe } from "./moments.js";
 import { budgetOf, type Choice, checkRecipe, choicesFor, type Recipe, type Target } from "./recipe.js";
+import { measured } from "./sensitivity.js";
+import { turn } from "./turn.js";
 
 export interface CompressOptions {
-  /** How small; the storages are chosen. Give this or `recipe`. */
+  /** How small; of the candidates of each weight those are chosen that lose least together. */
   readonly target?: Target;
-  /** Which storages; of several candidates the one with fewest bytes is kept. */
+  /** Candidates for each weight, instead of those that a target has by itself. Without a target the one with fewest bytes is kept. */
   readonly recipe?: Recipe;
   /** Unlabelled inputs: errors are weighted by what each weight meets, and biases are corrected. */
   readonly calibration?: Iterable<Feeds>;
@@ -48,25 +52,22 @@ export interface WeightReport {
   readonly bytes: number;
   /** Fraction of zeros of the values, 0..1. */
   readonly sparsity: number;
-  /** Squared error over squared norm, 0..1; see Candidate. */
+  /**
+   * With a target and calibration: what this weight adds to the error of the network's outputs, see Judge. Otherwise the squared error
+   * of what it makes over its squared norm, see Candidate.
+   */
   readonly error: number;
   readonly candidates: readonly { readonly choice: Choice; readonly bytes: number; readonly error: number }[];
 }
 
-/** Candidates of a target: quantized to fewer and fewer bits, and sparser and sparser. */
-const ladder: readonly Choice[] = [
-  ...[8, 6, 5, 4, 3, 2].map((bits): Choice => ({ storage: "int8", bits })),
-  ...[0.5, 0.7, 0.8, 0.9, 0.95, 0.98].map((level): Choice => ({ storage: "sparse", sparsity: level, bits: 5 })),
-];
-
-/** Biases and the like are few: they keep 8 bits. */
-const vectors: readonly Choice[] = [{ storage: "int8", bits: 8, perTensor: true }];
+/** Inputs over which sensitivities are measured: so many examples, or a few more. */
+const mostExamples = 32;
 
 /**
  * Stores the weights of a network in fewer bytes; the graph says the same (after fold). Training data is not needed. A weight that
  * is stored already as its choice asks is kept bit for bit, so that the same recipe of one choice for each weight changes nothing
  * the second time.
- * @throws TypeError where recipe and target are both given or both missing, or an argument is of another kind, RangeError for
+ * @throws TypeError where recipe and target are both missing, or an argument is of another kind, RangeError for
  * recipe, target or seed out of range, FormatError for a graph that is not well made, UnsupportedError where the target cannot be met, ShapeError for calibration that does not fit, the
  * signal's reason where it aborts
  */
@@ -78,8 +79,8 @@ export async function compress(
     throw new TypeError(expected("compress", "options with a recipe or a target", nameOf(options)));
   }
   const { recipe, target, calibration, seed = 1, signal, onProgress } = options;
-  if ((recipe === undefined) === (target === undefined)) {
-    throw new TypeError(expected("compress", "either a recipe or a target", recipe === undefined ? "neither" : "both"));
+  if (recipe === undefined && target === undefined) {
+    throw new TypeError(expected("compress", "a recipe, a target or both", "neither"));
   }
   if (calibration !== undefined && typeof calibration?.[Symbol.iterator] !== "function") {
     throw new TypeError(expected("calibration", "an iterable of inputs", nameOf(calibration)));
@@ -87,25 +88,32 @@ export async function compress(
   if (!Number.isSafeInteger(seed)) throw new RangeError(expected("seed", "a whole number", `${seed}`));
   signal?.throwIfAborted();
   checkGraph(graph);
-  const folded = fold(hoist(modernize(decoded(graph))));
+  const folded = turn(fold(hoist(modernize(decoded(graph)))));
   checkGraph(folded);
   if (recipe !== undefined) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
   const parameters = parameterCount(folded);
   const budget = target === undefined ? undefined : budgetOf(target, parameters);
   const module = options.module ?? (await load(false));
-  const moments = calibration && observe(folded, module, calibration);
+  const few: Feeds[] = [];
+  const moments = calibration && observe(folded, module, keeping(calibration, few));
+  const judge = target && moments ? new Judge(folded, module, few) : undefined;
   const engine = createEngine<FullKernels>(module);
+  const candidatesOf = (name: string, weight: PlainWeight): Candidate[] => {
+    const choices = recipe ? choicesFor(recipe, name) : ladderOf(weight.shape, judge !== undefined);
+    return engine.arena.scope(() => {
+      const candidates = new Candidates(engine, weight, moments?.get(name));
+      return choices.map((choice, i) =>
+        candidates.create(choice, seed + i, target !== undefined && (!judge || isByRow(choice))),
+      );
+    });
+  };
   const entries = [...folded.weights] as [string, PlainWeight][];
   const lists: (readonly Candidate[])[] = [];
   for (const [done, [name, weight]] of entries.entries()) {
     signal?.throwIfAborted();
     onProgress?.({ done, total: entries.length, weight: name });
-    const choices = recipe ? choicesFor(recipe, name) : weight.shape.length > 1 ? ladder : vectors;
-    const square = moments?.get(name)?.square;
-    const own = isFloat(weight)
-      ? choices.map((choice, i) => createCandidate(engine, weight, choice, seed + i, square))
-      : [];
-    lists.push(own.length > 0 ? own : [createCandidate(engine, weight, undefined, seed)]);
+    const list = isFloat(weight) ? candidatesOf(name, weight) : [];
+    lists.push(list.length > 0 ? (judge ? measured(judge, name, list) : list) : [candidate(weight, 0)]);
     // One turn of the event loop for each weight, so that a page stays alive and a signal is heard.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
@@ -116,7 +124,9 @@ export async function compress(
     const corrected = correctBiases(folded, withChosen(folded, chosen), moments).weights;
     return entries.map(([name], i) => {
       const weight = corrected.get(name) as PlainWeight;
-      return weight === chosen[i].weight ? chosen[i] : createCandidate(engine, weight, chosen[i].choice, seed);
+      if (weight === chosen[i].weight) return chosen[i];
+      const { choice } = chosen[i];
+      return choice ? new Candidates(engine, weight).create(choice, seed, false) : candidate(weight, 0);
     });
   };
   const settled = budget === undefined ? settle(smallest(lists)) : withinBudget(folded, lists, budget, settle);
@@ -152,6 +162,25 @@ function withChosen(graph: Graph, chosen: readonly Candidate[]): Graph {
   );
 }
 
+/** The same, coded. */
+function withCoded(graph: Graph, chosen: readonly Candidate[]): Graph {
+  return withWeights(
+    graph,
+    [...graph.weights.keys()].map((name, i) => [name, chosen[i].coded]),
+  );
+}
+
+/** The inputs as they come; the first of them, of some examples together, stay in `few`. */
+function* keeping(calibration: Iterable<Feeds>, few: Feeds[]): Generator<Feeds> {
+  let examples = 0;
+  for (const feeds of calibration) {
+    if (examples < mostExamples) few.push(feeds);
+    const [first] = Object.values(feeds ?? {});
+    examples += (first && !ArrayBuffer.isView(first) && first.shape?.[0]) || 1;
+    yield feeds;
+  }
+}
+
 /** Of each list the candidate with fewest bytes. */
 function smallest(lists: readonly (readonly Candidate[])[]): Candidate[] {
   return lists.map((list) => cheapest(list, ({ bytes }) => bytes));
@@ -168,10 +197,12 @@ function withinBudget(
   budget: number,
   settle: (chosen: readonly Candidate[]) => readonly Candidate[],
 ): readonly Candidate[] {
-  for (let room = budget - headerBound(graph); ; ) {
+  const sizeOfFile = (chosen: readonly Candidate[]) => writeContainer(withCoded(graph, chosen)).length;
+  const least = smallest(lists);
+  for (let room = budget - (sizeOfFile(least) - bytesOf(least)); ; ) {
     const picked = allocate(lists, room);
-    const settled = settle(picked ?? smallest(lists));
-    const bytes = bytesOf(settled) + headerBound(withChosen(graph, settled));
+    const settled = settle(picked ?? least);
+    const bytes = sizeOfFile(settled);
     if (bytes <= budget) return settled;
     if (!picked) {
       throw new UnsupportedError(expected("compress", `a file of at most ${budget} bytes`, `${bytes} at the smallest`));

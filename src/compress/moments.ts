@@ -25,8 +25,8 @@ interface Sums extends Moments {
 /** Second moments take cols^2 memory and cols^3 time. */
 export const mostColumns = 2048;
 /** Places of one example that are looked at, evenly spread, and rows in all: more change sensitivities by less than the examples do. */
-const mostPlaces = 256;
-const mostRows = 65536;
+const mostPlaces = 64;
+const mostRows = 16384;
 
 /**
  * Runs the network over unlabelled inputs and gives the moments before each weight of a product, over all nodes that use it.

@@ -1,6 +1,7 @@
 import { expected } from "../errors.js";
 import type { Layout } from "../graph/weight.js";
 import { nameOf } from "../tensor.js";
+import type { Steps } from "./rounder.js";
 
 /** How one weight shall be stored. Bits count the sign: b bits are the integers -(2^(b-1) - 1) .. 2^(b-1) - 1. */
 export type Choice =
@@ -9,6 +10,11 @@ export type Choice =
   | { readonly storage: "int8"; readonly bits?: number; readonly perTensor?: boolean }
   /** The largest values as integers in CSR. Without `sparsity` the zeros that are there stay the only ones. */
   | { readonly storage: "sparse"; readonly sparsity?: number; readonly bits?: number; readonly perTensor?: boolean }
+  /**
+   * Integers times steps, one for all or one for each row, `size` times the root mean square of the weight or of the row; rounded so
+   * that what the weight makes changes least for its bits. Kept as compressed sparse rows where that is smaller.
+   */
+  | { readonly storage: "scalar"; readonly steps?: Steps; readonly size: number }
   /** Codebook [d, k] times coefficients of which the fraction `density`, and one at least, is not zero. */
   | {
       readonly storage: "factored";
@@ -56,10 +62,12 @@ const keys: Readonly<Record<Choice["storage"], readonly string[]>> = {
   dense: ["storage"],
   int8: ["storage", "bits", "perTensor"],
   sparse: ["storage", "sparsity", "bits", "perTensor"],
+  scalar: ["storage", "steps", "size"],
   factored: ["storage", "layout", "d", "k", "density", "bits", "codebookBits"],
 };
 const storages: readonly unknown[] = Object.keys(keys);
 const layouts: readonly unknown[] = ["kernel", "rows"] satisfies Layout[];
+const steps: readonly unknown[] = ["tensor", "row"] satisfies Steps[];
 
 function checkChoice(where: string, choice: Choice): void {
   const among = (key: string, value: unknown, list: readonly unknown[]) => {
@@ -83,6 +91,11 @@ function checkChoice(where: string, choice: Choice): void {
     if (!known.includes(key)) throw new RangeError(expected(where, `keys among ${known.join(", ")}`, key));
   }
   if (choice.storage === "dense") return;
+  if (choice.storage === "scalar") {
+    among("steps", choice.steps ?? "tensor", steps);
+    within("size", choice.size, 1e-6, 1e6);
+    return;
+  }
   whole("bits", choice.bits ?? 8, 2, 8);
   if (choice.storage === "sparse") within("sparsity", choice.sparsity ?? 0, 0, 1);
   if (choice.storage !== "factored") return;

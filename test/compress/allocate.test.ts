@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { allocate } from "../../src/compress/allocate.js";
-import type { Candidate } from "../../src/compress/candidate.js";
+import { type Candidate, candidate as candidateOf } from "../../src/compress/candidate.js";
 import { uniform } from "../support/kernels.js";
 
 const weight = { kind: "dense", shape: [0], dtype: "float32", data: new Float32Array(0) } as const;
-const candidate = (bytes: number, error: number): Candidate => ({ choice: { storage: "dense" }, weight, bytes, error });
+const { coded } = candidateOf(weight, 0);
+const candidate = (bytes: number, error: number): Candidate => ({
+  choice: { storage: "dense" },
+  weight,
+  coded,
+  bytes,
+  error,
+});
 
 const bytesOf = (picked: readonly Candidate[]) => picked.reduce((sum, { bytes }) => sum + bytes, 0);
 const errorOf = (picked: readonly Candidate[]) => picked.reduce((sum, { error }) => sum + error, 0);

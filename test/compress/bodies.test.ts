@@ -63,12 +63,12 @@ const graph: Graph = {
 test("weights in branches are compressed too, and every way back gives the same", async () => {
   const x = fed([5, 16], 9);
   const calibration = [0, 1].map((c) => ({ c: { dtype: "bool", shape: [], data: Uint8Array.of(c) } as const, x }));
-  const { graph: small, report } = await compress(graph, { target: { bitsPerWeight: 16 }, calibration });
+  const { graph: small, report } = await compress(graph, { target: { bitsPerWeight: 9 }, calibration });
   expect(report.parameters).toBe(32 * 16 + 2 * 8 * 32);
   const matrices = report.weights.filter(({ shape }) => shape.length === 2);
   expect(matrices.map(({ storage }) => storage)).toEqual(["int8", "int8", "int8"]);
   const file = writeContainer(small);
-  expect(file.length).toBeLessThan((report.parameters * 16) / 8);
+  expect(file.length).toBeLessThan((report.parameters * 9) / 8);
   using before = new Model(graph, runModule);
   using after = new Model(small, runModule);
   using read = new Model(readContainer(file), runModule);
@@ -77,7 +77,7 @@ test("weights in branches are compressed too, and every way back gives the same"
     const want = before.run(feeds).y.data;
     const got = after.run(feeds).y.data;
     const most = want.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-    for (const [i, value] of want.entries()) expect(Math.abs(value - got[i])).toBeLessThan(0.02 * most);
+    for (const [i, value] of want.entries()) expect(Math.abs(value - got[i])).toBeLessThan(0.04 * most);
     expect(read.run(feeds).y.data).toEqual(got);
     // Written as ONNX, weights are dense: their products are summed in another order.
     for (const [i, value] of back.run(feeds).y.data.entries()) expect(value).toBeCloseTo(got[i], 4);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeWeight } from "../../src/codec/weight.js";
 import { type CompressOptions, compress } from "../../src/compress/compress.js";
 import type { Recipe } from "../../src/compress/recipe.js";
+import { turn } from "../../src/compress/turn.js";
 import { FormatError, ShapeError } from "../../src/errors.js";
 import { readContainer, writeContainer } from "../../src/formats/container/index.js";
 import { GraphBuilder } from "../../src/graph/build.js";
@@ -19,9 +20,7 @@ describe("arguments", () => {
 
   it("want a recipe or a target", async () => {
     await expect(run(tiny(), {})).rejects.toThrow(TypeError);
-    await expect(run(tiny(), {})).rejects.toThrow("compress: expected either a recipe or a target, got neither");
-    await expect(run(tiny(), { recipe, target: { ratio: 2 } })).rejects.toThrow(TypeError);
-    await expect(run(tiny(), { recipe, target: { ratio: 2 } })).rejects.toThrow(/, got both$/);
+    await expect(run(tiny(), {})).rejects.toThrow("compress: expected a recipe, a target or both, got neither");
   });
 
   it("out of range are RangeErrors that say where", async () => {
@@ -83,7 +82,7 @@ describe("a recipe", () => {
   });
 
   it("reports what is there", async () => {
-    const before = fold(small());
+    const before = turn(fold(small()));
     for (const choice of everyWay) {
       const { graph, report } = await run(small(), { recipe: { weights: { "*": choice } } });
       checkGraph(graph);
@@ -121,7 +120,7 @@ describe("a recipe", () => {
     expect(fc.values.length).toBeLessThanOrEqual(432);
     expect(fc.values.length).toBeGreaterThan(420);
     expect(Math.max(...(fc.values as Int8Array).map(Math.abs))).toBe(7);
-    expect(graph.weights.get("out.w")).toMatchObject({ kind: "factored", layout: "rows", k: 3, d: 20, n: 4 });
+    expect(graph.weights.get("out.w")).toMatchObject({ kind: "factored", layout: "rows", k: 3, d: 4, n: 20 });
     // Weights without an entry, or with an empty one, stay as they are.
     expect(graph.weights.get("fc.b")).toBe(given.weights.get("fc.b"));
     expect(graph.weights.get("depth.b")).toBe(given.weights.get("depth.b"));
@@ -132,7 +131,7 @@ describe("a recipe", () => {
     const before = new Map([...graph.weights].map(([name, weight]) => [name, toDense(weight).slice()]));
     const result = await run(graph, { recipe: { weights: { "*": everyWay } } });
     for (const [name, values] of before) expect(toDense(graph.weights.get(name)!)).toEqual(values);
-    expect(result.graph.nodes).toEqual(fold(graph).nodes);
+    expect(result.graph.nodes).toEqual(turn(fold(graph)).nodes);
     expect({ ...result.graph, nodes: [], weights: new Map() }).toEqual({ ...graph, nodes: [], weights: new Map() });
   });
 
@@ -198,7 +197,7 @@ describe("calibration", () => {
     };
     // The first column alone is met, and is on the grid.
     expect(await errorWith([5, 0, 0])).toBeLessThan(0.2);
-    expect(await errorWith([0, 0, 5])).toBe(1);
+    expect(await errorWith([0, 0, 5])).toBeGreaterThan(0.9);
   });
 
   it("weighs the rows of each group by what that group meets", async () => {
@@ -213,8 +212,9 @@ describe("calibration", () => {
       return report.weights[0].error;
     };
     // The second row alone is off the grid.
-    expect(await errorWith([5, 5, 0, 0])).toBe(0);
-    expect(await errorWith([0, 0, 5, 5])).toBeGreaterThan(0.02);
+    const [little, much] = [await errorWith([5, 5, 0, 0]), await errorWith([0, 0, 5, 5])];
+    expect(much).toBeGreaterThan(0.02);
+    expect(little).toBeLessThan(much / 50);
   });
 
   it("stores corrected biases as chosen, and reports that error", async () => {

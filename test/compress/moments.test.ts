@@ -103,8 +103,8 @@ describe("moments", () => {
 
   it("of many examples and places are those of a sample of them", () => {
     const graph = network("Gemm", [3], [2], { transB: 1 }, [2, 3]);
-    const data = Float32Array.from({ length: 3 * 70_000 }, (_, i) => (i < 3 * 65_536 ? 1 : 1e6));
-    const halves = [data.subarray(0, 3 * 65_536), data.subarray(3 * 65_536)];
+    const data = Float32Array.from({ length: 3 * 20_000 }, (_, i) => (i < 3 * 16_384 ? 1 : 1e6));
+    const halves = [data.subarray(0, 3 * 16_384), data.subarray(3 * 16_384)];
     const seen = observe(
       graph,
       fullModule,

@@ -1,15 +1,11 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lenet5, lenet300 } from "../../src/cli/lenet.js";
-import { encodeWeight } from "../../src/codec/weight.js";
 import type { CompressOptions } from "../../src/compress/compress.js";
-import { headerBound } from "../../src/compress/header.js";
 import type { Target } from "../../src/compress/recipe.js";
 import { UnsupportedError } from "../../src/errors.js";
-import { readContainer, writeContainer } from "../../src/formats/container/index.js";
+import { writeContainer } from "../../src/formats/container/index.js";
 import { toDense } from "../../src/graph/dense.js";
 import { type Graph, withWeights } from "../../src/graph/graph.js";
-import { everything, graphs, nested } from "../formats/graphs.js";
 import { fed } from "../support/network.js";
 import { deep, run, small, tiny } from "./networks.js";
 
@@ -87,36 +83,5 @@ describe("a target", () => {
       expect(writeContainer(result).length).toBeLessThanOrEqual(maxBytes);
       expect(toDense(result.weights.get("fc.b")!).some((v) => v !== 0)).toBe(true);
     }
-  });
-});
-
-describe("the header", () => {
-  const bare = (graph: Graph) => {
-    const coded = [...graph.weights.values()].map((weight) =>
-      weight.kind === "coded" ? weight : encodeWeight(weight),
-    );
-    return writeContainer(graph).length - coded.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  };
-
-  it("of networks is bounded from above, and not by far", () => {
-    for (const graph of [lenet5(1), lenet300(1), small(), tiny(), deep()]) {
-      const [bound, size] = [headerBound(graph), bare(graph)];
-      expect(bound).toBeGreaterThanOrEqual(size);
-      expect(bound, graph.name).toBeLessThan(6 * size);
-    }
-  });
-
-  it("of anything is bounded from above", () => {
-    for (const graph of [everything(), nested()]) expect(headerBound(graph)).toBeGreaterThanOrEqual(bare(graph));
-    const empty: Graph = { name: "", inputs: [], outputs: [], nodes: [], weights: new Map() };
-    expect(headerBound(empty)).toBeGreaterThanOrEqual(bare(empty));
-    fc.assert(
-      fc.property(graphs(), (graph) => {
-        expect(headerBound(graph)).toBeGreaterThanOrEqual(bare(graph));
-        const coded = readContainer(writeContainer(graph));
-        expect(headerBound(coded)).toBeGreaterThanOrEqual(bare(coded));
-      }),
-      { seed: 5, numRuns: 300 },
-    );
   });
 });

@@ -72,6 +72,8 @@ function run(node: GraphNode, inputs: Values[]): Values {
       const [lo, hi] = [w?.data[0] ?? number(node, "min", -Infinity), b?.data[0] ?? number(node, "max", Infinity)];
       return { shape: x.shape, data: x.data.map((v) => Math.min(Math.max(v, lo), hi)) };
     }
+    case "Transpose":
+      return turned(x);
     case "Gemm":
       return product(x, w, number(node, "transB", 0) === 1, b);
     case "BatchNormalization":
@@ -85,6 +87,13 @@ function run(node: GraphNode, inputs: Values[]): Values {
     default:
       throw new Error(`no twin of ${node.op}`);
   }
+}
+
+/** A matrix with its rows as columns. */
+function turned({ shape: [rows, cols], data }: Values): Values {
+  const out = empty([cols, rows]);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out.data[c * rows + r] = data[r * cols + c];
+  return out;
 }
 
 function layerNorm([x, gamma, beta]: Values[], axis: number, epsilon: number): Values {

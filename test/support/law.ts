@@ -27,8 +27,8 @@ export const law: Readonly<Record<string, Room>> = {
     from: ["base", "graph", "ops", "passes", "kernels", "runtime"],
   },
   compress: {
-    what: "graph -> smaller graph, never formats, train",
-    from: ["base", "codec", "graph", "passes", "kernels", "runtime", "ops", "compress"],
+    what: "graph -> smaller graph, never train; of formats the container's writer alone, to know sizes",
+    from: ["base", "codec", "graph", "passes", "kernels", "runtime", "ops", "formats/container/write", "compress"],
     outside: [/^#kernels\/full$/],
   },
   train: {

@@ -1,0 +1,32 @@
+import { sizeOf } from "../tensor.js";
+import type { Choice } from "./recipe.js";
+
+/** Sizes of steps against the root mean square: from next to lossless to a few values kept. */
+const sizes = [0.03, 0.05, 0.08, 0.12, 0.18, 0.27, 0.4, 0.55, 0.75, 1, 1.3, 1.7, 2.2, 2.8];
+
+const rounded = (steps: "tensor" | "row") => sizes.map((size): Choice => ({ storage: "scalar", steps, size }));
+
+/** Fewer values than that are left alone: exponents, epsilons and the like must stay what they are. */
+const few = 16;
+
+/**
+ * Candidates of a target. Biases and the like are few, and keep 8 bits.
+ * @param measured whether effects on the network's outputs are measured: only then may rows share a step
+ */
+export function ladderOf(shape: readonly number[], measured: boolean): readonly Choice[] {
+  const dense: Choice = { storage: "dense" };
+  if (sizeOf(shape) < few) return [dense];
+  if (shape.length < 2) return [{ storage: "int8", bits: 8, perTensor: true }, dense];
+  return [...rounded("row"), ...(measured ? rounded("tensor") : []), dense];
+}
+
+/** Whether each row's error counts alike: rows of small values may matter as much as others. */
+export function isByRow(choice: Choice): boolean {
+  return choice.storage !== "scalar" || choice.steps === "row";
+}
+
+/** Candidates of one family lose alike: where one of them is measured, the others are known by their errors. */
+export function familyOf(choice: Choice): string {
+  if (choice.storage === "scalar") return `scalar ${choice.steps ?? "tensor"}`;
+  return choice.storage === "factored" ? `factored ${choice.layout}` : choice.storage;
+}

@@ -1,0 +1,210 @@
+import { matrixOf } from "../graph/storage.js";
+import type { Int8Weight } from "../graph/weight.js";
+import { codesAt, type FullEngine, place } from "../kernels/engine.js";
+import { log } from "../math.js";
+import type { Moments } from "./moments.js";
+
+/** Largest integer of a code. */
+const levels = 127;
+/** Part of the inputs' mean square that is added to each of them: what few samples do not show is not taken for nothing. */
+const damping = 0.01;
+/**
+ * What a bit may cost, in squared steps: the slope of distortion against rate of a fine uniform quantizer, ln 2 / 6 (H. Gish,
+ * J. Pierce, "Asymptotically efficient quantizing", 1968).
+ */
+const slope = 0.11552453009332421;
+
+/** How the steps of the rows of a weight are chosen: one for all, or each in proportion to its row. */
+export type Steps = "tensor" | "row";
+
+/** A rounded weight, and the error of what it makes in each row. */
+export interface Rounded {
+  readonly weight: Int8Weight;
+  readonly error: Float64Array;
+}
+
+/**
+ * Rounds one weight to integers times steps so that what it makes changes least for its bits; see assembly/compress/feedback.ts. Its
+ * inputs' second moments stand in the engine's memory until the arena is released.
+ */
+export class Rounder {
+  readonly #engine: FullEngine;
+  readonly #shape: readonly number[];
+  readonly #values: Float64Array;
+  readonly #rows: number;
+  readonly #cols: number;
+  readonly #groups: number;
+  /** Address of the factor of each group; they stand in a row. */
+  readonly #factors: number;
+  /** Address of H of each group. */
+  readonly #grams: number;
+  /** Mean over the columns of 1 / U[c, c]^2: what a squared error of 1 costs. */
+  readonly #scale: number;
+
+  /** @param moments of the inputs, where they are known; without second moments every input counts alike */
+  constructor(engine: FullEngine, shape: readonly number[], dense: Float32Array, moments?: Moments) {
+    const { rows, cols } = matrixOf(shape);
+    this.#engine = engine;
+    this.#shape = shape;
+    this.#values = Float64Array.from(dense);
+    this.#rows = rows;
+    this.#cols = cols;
+    const gram = moments?.gram;
+    this.#groups = gram ? gram.length / (cols * cols) : 1;
+    if (!gram) {
+      this.#grams = 0;
+      this.#factors = 0;
+      this.#scale = 1;
+      return;
+    }
+    const damped = damp(gram, cols);
+    this.#grams = place(engine, damped);
+    this.#factors = place(engine, damped);
+    const bytes = 8 * cols * cols;
+    let scale = 0;
+    for (let group = 0; group < this.#groups; group++) {
+      engine.kernels.inverse_factor_f64(cols, this.#factors + group * bytes);
+      const u = doublesAt(engine, this.#factors + group * bytes, cols * cols);
+      for (let c = 0; c < cols; c++) scale += 1 / (u[c * cols + c] * u[c * cols + c]);
+    }
+    this.#scale = scale / (cols * this.#groups);
+  }
+
+  /** @param size of the steps, against the root mean square of the weight or of each row */
+  round(kind: Steps, size: number): Rounded {
+    const scale = this.#steps(kind, size);
+    const step = kind === "row" ? scale : new Float32Array(this.#rows).fill(scale[0]);
+    const [q, error] = this.#grams === 0 ? this.#plainly(step) : this.#withFeedback(step);
+    return { weight: { kind: "int8", shape: this.#shape, q, scale }, error };
+  }
+
+  /** e H e^T of each row, for values stored in another way. */
+  error(stored: Float32Array): Float64Array {
+    const off = this.#values.map((value, i) => value - stored[i]);
+    const cols = this.#cols;
+    if (this.#grams === 0) {
+      return Float64Array.from({ length: this.#rows }, (_, r) => squares(off.subarray(r * cols, (r + 1) * cols)));
+    }
+    const { arena, kernels } = this.#engine;
+    return arena.scope(() => {
+      const [e, y] = [place(this.#engine, off), arena.alloc(8 * this.#rows)];
+      const rows = this.#rows / this.#groups;
+      for (let group = 0; group < this.#groups; group++) {
+        const from = group * rows;
+        const gram = this.#grams + 8 * group * cols * cols;
+        kernels.quadratic_rows_f64(rows, cols, e + 8 * from * cols, gram, y + 8 * from);
+      }
+      return doublesAt(this.#engine, y, this.#rows).slice();
+    });
+  }
+
+  #steps(kind: Steps, size: number): Float32Array {
+    const [cols, values] = [this.#cols, this.#values];
+    const stepOf = (part: Float64Array) => {
+      const most = part.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+      const wanted = size * Math.sqrt(squares(part) / Math.max(1, part.length));
+      return most === 0 ? 1 : coarse(Math.max(wanted, most / levels));
+    };
+    if (kind === "tensor") return Float32Array.of(stepOf(values));
+    return Float32Array.from({ length: this.#rows }, (_, r) => stepOf(values.subarray(r * cols, (r + 1) * cols)));
+  }
+
+  #withFeedback(step: Float32Array): [Int8Array, Float64Array] {
+    const [rows, cols] = [this.#rows, this.#cols];
+    const { arena, kernels } = this.#engine;
+    return arena.scope(() => {
+      const engine = this.#engine;
+      const [w, steps] = [place(engine, this.#values), place(engine, step)];
+      const lambda = place(
+        engine,
+        Float64Array.from(step, (each) => slope * each * each * this.#scale),
+      );
+      const bits = place(engine, this.#prices(step));
+      const [q, error] = [arena.alloc(rows * cols), arena.alloc(8 * rows)];
+      const own = rows / this.#groups;
+      for (let group = 0; group < this.#groups; group++) {
+        const [from, at] = [group * own, group * own * cols];
+        const u = this.#factors + 8 * group * cols * cols;
+        kernels.quantize_feedback_f64(
+          ...([
+            own,
+            cols,
+            w + 8 * at,
+            u,
+            steps + 4 * from,
+            lambda + 8 * from,
+            bits,
+            levels,
+            q + at,
+            error + 8 * from,
+          ] as const),
+        );
+      }
+      return [codesAt(engine, q, rows * cols).slice(), doublesAt(engine, error, rows).slice()];
+    });
+  }
+
+  /** The same where columns do not know of one another. */
+  #plainly(step: Float32Array): [Int8Array, Float64Array] {
+    const [rows, cols] = [this.#rows, this.#cols];
+    const bits = this.#prices(step);
+    const q = new Int8Array(rows * cols);
+    const error = new Float64Array(rows);
+    for (let r = 0, i = 0; r < rows; r++) {
+      for (let c = 0; c < cols; c++, i++) {
+        const x = this.#values[i] / step[r];
+        const close = nearest(x);
+        let best = close;
+        let least = (x - close) * (x - close) + slope * bits[close + 128];
+        for (const other of [close - Math.sign(close), 0]) {
+          const cost = (x - other) * (x - other) + slope * bits[other + 128];
+          if (cost < least) [best, least] = [other, cost];
+        }
+        q[i] = best;
+        error[r] += (x - best) * (x - best) * step[r] * step[r];
+      }
+    }
+    return [q, error];
+  }
+
+  /** Bits of each integer by how often plain rounding gives it. */
+  #prices(step: Float32Array): Float64Array {
+    const counts = new Float64Array(256).fill(0.5);
+    for (let i = 0; i < this.#values.length; i++) {
+      counts[nearest(this.#values[i] / step[Math.floor(i / this.#cols)]) + 128]++;
+    }
+    const all = log(this.#values.length + 128);
+    return counts.map((count) => (all - log(count)) / Math.LN2);
+  }
+}
+
+function nearest(x: number): number {
+  return Math.min(Math.max(Math.round(x), -levels), levels);
+}
+
+/** The gram matrices with `damping` times the mean of all their diagonals added to each; 1 where that is 0. */
+function damp(gram: Float64Array, cols: number): Float64Array {
+  const damped = gram.slice();
+  let trace = 0;
+  for (let at = 0; at < gram.length; at += cols * cols)
+    for (let c = 0; c < cols; c++) trace += gram[at + c * (cols + 1)];
+  const more = trace > 0 ? (damping * trace * cols) / gram.length : 1;
+  for (let at = 0; at < gram.length; at += cols * cols)
+    for (let c = 0; c < cols; c++) damped[at + c * (cols + 1)] += more;
+  return damped;
+}
+
+/** The next power of two times 1, 1 1/8, ... 1 7/8 from x on: a scale of so few bits costs little in a file. */
+function coarse(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  bits[0] = (bits[0] + 0xfffff) & ~0xfffff;
+  return new Float32Array(bits.buffer)[0];
+}
+
+function squares(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value * value, 0);
+}
+
+function doublesAt(engine: FullEngine, pointer: number, length: number): Float64Array {
+  return new Float64Array(engine.kernels.memory.buffer, pointer, length);
+}
