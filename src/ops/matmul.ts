@@ -1,20 +1,30 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
-import { only, shapeOf } from "./attributes.js";
+import { integer, only, shapeOf } from "./attributes.js";
 import { product } from "./linear.js";
-import { inTurn, type Launch, type Op, ofFloats, type Site, type Slot, type Slots } from "./op.js";
+import {
+  type GradSite,
+  type GradSlots,
+  inTurn,
+  type Launch,
+  type Op,
+  ofFloats,
+  type Site,
+  type Slot,
+  type Slots,
+} from "./op.js";
 
 /**
  * Y = A B, A [..., m, k], B [..., k, n]: dimensions in front are a batch and are broadcast, a vector A is one row and a vector B
- * one column, which Y then lacks. A third input, which no file has, is a row that is added to each of Y, B being a weight of rank 2
- * (passes/patterns).
+ * one column, which Y then lacks. What no file has, B being a weight of rank 2 (passes/patterns): a third input is a row that is added
+ * to each of Y; with transB = 1 the weight is B^T.
  */
 export const matmul: Op = {
-  attrs: (node) => only(node, []),
+  attrs: (node) => only(node, ["transB"]),
   infer: ofFloats((node, inputs) => {
     const a = shapeOf(node, inputs, 0);
-    const b = shapeOf(node, inputs, 1);
+    const b = isTurned(node) ? shapeOf(node, inputs, 1).toReversed() : shapeOf(node, inputs, 1);
     const { front, m, n } = sizesOf(node, a, b);
     const row = inputs[2];
     if (row && (b.length !== 2 || sizeOf(row) !== n)) {
@@ -25,7 +35,7 @@ export const matmul: Op = {
   lower(site) {
     const weight = site.weight(1);
     if (weight?.shape.length === 2) {
-      const bound = product(site, false, site.node.inputs[2] !== undefined);
+      const bound = product(site, isTurned(site.node), site.node.inputs[2] !== undefined);
       return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
     }
     if (site.node.inputs[2]) {
@@ -34,6 +44,7 @@ export const matmul: Op = {
     return weight === undefined || weight.kind === "live" ? computed(site) : packed(site, weight.shape);
   },
   grad({ node, kernels }) {
+    if (isTurned(node)) return turnedGrad(kernels);
     return ({ inputs, dInputs: [da, db], dOutputs: [dy] }) => {
       const [a, b] = [inputs[0]!, inputs[1]!];
       const sizes = sizesOf(node, a.shape, b.shape);
@@ -52,6 +63,26 @@ export const matmul: Op = {
     };
   },
 };
+
+function isTurned(node: GraphNode): boolean {
+  return integer(node, "transB", 0) === 1;
+}
+
+/** Gradients of Y = A W^T, W [n, k]. */
+function turnedGrad(kernels: GradSite["kernels"]): (io: GradSlots) => Launch {
+  return ({ inputs, dInputs: [da, db], dOutputs: [dy] }) => {
+    const [a, b] = [inputs[0]!, inputs[1]!];
+    const [n, k] = b.shape;
+    const rows = sizeOf(a.shape) / k;
+    return {
+      scratch: Math.max(kernels.gemm_scratch_bytes(rows, k, n), kernels.gemm_scratch_bytes(n, k, rows)),
+      run(scratch) {
+        if (da) kernels.gemm_nn_f32(rows, k, n, dy, b.pointer, da, scratch);
+        if (db) kernels.gemm_tn_f32(n, k, rows, dy, a.pointer, db, scratch);
+      },
+    };
+  };
+}
 
 /** A tensor of any rank >= 2 seen as a matrix, a vector as one row. */
 function flat(slot: Slot | undefined): Slot | undefined {

@@ -68,7 +68,11 @@ export function outlineOf(node: GraphNode, net: Outlines): Outline {
       return { rank: 2, exact: true, last: node.attributes.transB ? undefined : second.last };
     case "MatMul":
       if (second.rank < 2 || first.rank < 2) return unknown;
-      return { rank: Math.max(first.rank, second.rank), exact: first.exact && second.exact, last: second.last };
+      return {
+        rank: Math.max(first.rank, second.rank),
+        exact: first.exact && second.exact,
+        last: node.attributes.transB ? undefined : second.last,
+      };
     case "Reshape": {
       const shape = net.integers(node.inputs[1]);
       if (!shape) return unknown;

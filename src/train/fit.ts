@@ -10,6 +10,8 @@ import type { PlacedWeight } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
+import { rewrite } from "../passes/net.js";
+import { turnedWeight } from "../passes/patterns/movement.js";
 import { lowerGraph } from "../runtime/lower.js";
 import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
@@ -55,7 +57,7 @@ export interface Fit extends AsyncIterable<StepReport> {
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
   checkGraph(given);
-  const graph = fold(hoist(modernize(given)));
+  const graph = rewrite(fold(hoist(modernize(given))), { MatMul: [turnedWeight] });
   let current: () => Graph = () => graph;
   return {
     graph: () => current(),

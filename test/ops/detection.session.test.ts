@@ -269,6 +269,10 @@ describe("MaxUnpool", () => {
       { kernel_shape: [2], pads: [5, 5] },
       "n (MaxUnpool): expected an output of at most 2^31 bytes, got shape [1, 1, -7]",
     );
-    refused([x, ints([0, 1], [1, 1, 2])], {}, "n.kernel_shape: expected 1 integers from 1 to 2147483647, got undefined");
+    refused(
+      [x, ints([0, 1], [1, 1, 2])],
+      {},
+      "n.kernel_shape: expected 1 integers from 1 to 2147483647, got undefined",
+    );
   });
 });

@@ -46,6 +46,15 @@ describe("sums and products after a product go into its weights", () => {
     check({ ...graph, weights: new Map([...graph.weights, ["w0", int8]]) }, ["MatMul", "Relu"]);
   });
 
+  test("MatMul by a turned weight takes it as it is stored", () => {
+    const net = new Lines(["N", 5, 8]);
+    const y = net.op("MatMul", [net.x, net.op("Transpose", [net.of([3, 8])])]);
+    const graph = net.graph(net.op("Add", [net.of([3]), y]), ["N", 5, 3]);
+    const q = Int8Array.from({ length: 24 }, (_, i) => ((i * 7) % 19) - 9);
+    const int8: Weight = { kind: "int8", shape: [3, 8], q, scale: Float32Array.of(0.1, 0.2, 0.3) };
+    check({ ...graph, weights: new Map([...graph.weights, ["w0", int8]]) }, ["MatMul"]);
+  });
+
   test.each<[string, readonly number[], readonly number[], Record<string, Attribute>, string]>([
     ["Gemm", ["N", 8] as never, [3, 8], { transB: 1 }, "Gemm"],
     ["Gemm", ["N", 8] as never, [8, 3], {}, "Gemm"],

@@ -2,7 +2,7 @@
 import type { Patterns } from "../net.js";
 import { activation } from "./activation.js";
 import { moved, normed } from "./affine.js";
-import { padded, reshapedTwice, turnedTwice } from "./movement.js";
+import { padded, reshapedTwice, turnedTwice, turnedWeight } from "./movement.js";
 import { scaled, shifted, spread } from "./norm.js";
 import { selected } from "./selection.js";
 
@@ -12,7 +12,7 @@ export const patterns: Patterns = {
   BatchNormalization: [normed],
   Conv: [padded],
   Div: [activation, moved],
-  MatMul: [selected],
+  MatMul: [turnedWeight, selected],
   Mul: [scaled, activation, moved],
   Neg: [moved],
   Reshape: [reshapedTwice],

@@ -15,6 +15,16 @@ export const turnedTwice: Pattern = (node, net) => {
   return [{ ...made, op: "Transpose", attributes: { perm } }];
 };
 
+/** A product by the Transpose of a weight takes the weight as it is stored. */
+export const turnedWeight: Pattern = (node, net) => {
+  const turn = net.maker(node.inputs[1], ["Transpose"], Number.POSITIVE_INFINITY);
+  const weight = turn && net.weights.get(turn.inputs[0]);
+  const swaps = weight?.shape.length === 2 && `${turn?.attributes.perm ?? [1, 0]}` === "1,0";
+  if (!swaps || node.attributes.transB) return undefined;
+  const [a, , ...row] = node.inputs;
+  return [{ ...node, inputs: [a, turn!.inputs[0], ...row], attributes: { transB: 1 } }];
+};
+
 /** A Reshape of what is only another shape of x is one of x. */
 export const reshapedTwice: Pattern = (node, net) => {
   const kinds = ["Reshape", "Flatten", "Squeeze", "Unsqueeze"];

@@ -11,7 +11,8 @@ export const selected: Pattern = (node, net) => {
   const weight = net.weights.get(table);
   const cast = net.maker(left, ["Cast"]);
   const equal = cast && net.maker(cast.inputs[0], ["Equal"]);
-  if (!equal || weight?.kind !== "dense" || weight.shape.length !== 2 || net.uses(table) > 1) return undefined;
+  if (!equal || node.attributes.transB || weight?.kind !== "dense" || weight.shape.length !== 2 || net.uses(table) > 1)
+    return undefined;
   const [count, width] = weight.shape;
   for (const [index, places] of [equal.inputs, equal.inputs.toReversed()]) {
     const dtype = counts(net, places, count);
