@@ -5,6 +5,7 @@
  *
  * Nothing outside the buffers is read or written whatever the section holds. After a fault their contents mean nothing.
  */
+import { LEAST_OF_DENSE, OUTSIDE, code, startCodes, startRow } from "./codes";
 import {
   CODE, CONTEXTS, ENDED, RANGE, bit, direct, fail, finish, fresh, known, next, number, over, start, tree,
 } from "./range-decoder";
@@ -19,17 +20,22 @@ const EFFORT: i32 = 6;
 const MOST_CONTEXTS: usize = 2080;
 const COLUMNS: usize = CONTEXTS + 4 * MOST_CONTEXTS;
 
+/** Decisions that a section of that many bytes can hold: src/codec/range-coder.ts. */
+function most_decisions(bytes: u32): u64 {
+  return 1423 * (<u64>bytes + 1);
+}
+
 /** Cells that may be visited one by one in a section of that many bytes (see src/codec/sparse.ts). */
 function most_cells(bytes: u32): u64 {
   return min<u64>(65536 + 512 * (<u64>bytes), 1 << 36);
 }
 
 /**
- * Bytes of scratch that every decoder here needs: 0 columns for decode_int8 and decode_bytes, `cols` for decode_sparse,
- * k for decode_factored. Bounded by the size of the section, whatever `cols` says.
+ * Bytes of scratch that every decoder here needs: 0 columns for decode_bytes, `cols` for decode_int8 and decode_sparse, the larger
+ * of k and d for decode_factored. Bounded by the size of the section, whatever `cols` says.
  */
 export function decode_scratch_bytes(cols: u32, srcBytes: u32): usize {
-  return COLUMNS + 4 * (<usize>min<u64>(cols, most_cells(srcBytes)));
+  return COLUMNS + 4 * (<usize>min<u64>(cols, max<u64>(most_cells(srcBytes), most_decisions(srcBytes))));
 }
 
 // Elements of 1, 2, 4 or 8 bytes: src/codec/bytes.ts
@@ -57,40 +63,56 @@ function bytes(s: usize, n: u32, width: u32, dst: usize, finite: bool): i32 {
   return 0;
 }
 
-function scale_array(s: usize, n: u32, scale: usize): i32 {
-  const fault = bytes(s, n, 4, scale, true);
-  if (fault) return fault;
+// Scales: src/codec/scales.ts
+
+const STEP_SIGN: u32 = 1;
+const STEP_LENGTH: u32 = 2;
+const STEP_MANTISSA: u32 = STEP_LENGTH + 32;
+const REST: u32 = STEP_MANTISSA + 256;
+
+function scales(s: usize, n: u32, scale: usize): i32 {
+  fresh(s, REST + 1);
+  let mean: i32 = 0;
+  let low: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    if (!(load<f32>(scale + (i << 2)) > 0)) return VALUE;
+    let step: i64 = 0;
+    if (i == 0) step = direct(s, 12);
+    else {
+      step = (mean + 8) >> 4;
+      if (!bit(s, 0)) {
+        const distance = <i64>number(s, STEP_LENGTH, STEP_MANTISSA) + 1;
+        step += bit(s, STEP_SIGN) ? -distance : distance;
+      }
+    }
+    if (step < 0 || step >= 0xff0) return fail(s, VALUE);
+    if (!bit(s, REST)) {
+      const high = direct(s, 3) << 16;
+      low = high | direct(s, 16);
+    }
+    const bits = (<u32>step << 19) | low;
+    if (over(s)) return ENDED;
+    if (bits == 0) return VALUE;
+    store<u32>(scale + (i << 2), bits);
+    const wide = 16 * <i32>step;
+    mean = i == 0 ? wide : mean + ((wide - mean) >> min(31 - clz<u32>(i + 1), 4));
   }
   return 0;
 }
 
-// int8 codes: src/codec/int8.ts
+// Dense codes: src/codec/codes.ts
 
-const SIGN: u32 = 2;
-const LENGTH: u32 = 5;
-const MANTISSA: u32 = LENGTH + 32;
-const CODE_CONTEXTS: u32 = MANTISSA + 256;
-/** What `code` gives for a magnitude outside int8. */
-const OUTSIDE: i32 = 256;
-
-function code(s: usize, before: i32): i32 {
-  if (bit(s, before == 0 ? 0 : 1)) return 0;
-  const magnitude = <i64>number(s, LENGTH, MANTISSA) + 1;
-  const negative = bit(s, SIGN + (before == 0 ? 0 : before < 0 ? 1 : 2));
-  if (magnitude > (negative ? 128 : 127)) return OUTSIDE;
-  return negative ? -(<i32>magnitude) : <i32>magnitude;
-}
-
-function codes(s: usize, n: u32, q: usize): i32 {
-  fresh(s, CODE_CONTEXTS);
-  let before: i32 = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    before = code(s, before);
-    if (before == OUTSIDE) return fail(s, VALUE);
-    store<i8>(q + i, before);
-    if (over(s)) return ENDED;
+/** cols is at most what decode_scratch_bytes was asked for. */
+function codes(s: usize, rows: u32, cols: u32, period: u32, q: usize): i32 {
+  const columns = s + COLUMNS;
+  startCodes(s, columns, cols);
+  for (let r: u32 = 0; r < rows; r++) {
+    startRow(s, r);
+    for (let c: u32 = 0; c < cols; c++, q++) {
+      const value = code(s, columns, c, period, LEAST_OF_DENSE);
+      if (value == OUTSIDE) return fail(s, VALUE);
+      store<i8>(q, value);
+      if (over(s)) return ENDED;
+    }
   }
   return 0;
 }
@@ -222,15 +244,29 @@ function row_by_cells(s: usize, columns: usize, k: u32, open: u32, busy: u32, re
   return open;
 }
 
+// Entries: src/codec/entry.ts, src/codec/sparse.ts
+
+const ENTRY_SIGN: u32 = 2;
+const ENTRY_LENGTH: u32 = 5;
+const ENTRY_MANTISSA: u32 = ENTRY_LENGTH + 32;
+
+function entry_code(s: usize, before: i32): i32 {
+  if (bit(s, before == 0 ? 0 : 1)) return 0;
+  const magnitude = <i64>number(s, ENTRY_LENGTH, ENTRY_MANTISSA) + 1;
+  const negative = bit(s, ENTRY_SIGN + (before == 0 ? 0 : before < 0 ? 1 : 2));
+  if (magnitude > (negative ? 128 : 127)) return OUTSIDE;
+  return negative ? -(<i32>magnitude) : <i32>magnitude;
+}
+
 function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usize): i32 {
-  fresh(s, CODE_CONTEXTS);
+  fresh(s, ENTRY_MANTISSA + 256);
   for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
     let before: i32 = 0;
     let touching: i64 = -1;
     const end = load<u32>(rowPtr, 4);
     for (let e = load<u32>(rowPtr); e < end; e++) {
       const column = <i64>load<u32>(col + ((<usize>e) << 2));
-      before = code(s, column == touching ? before : 0);
+      before = entry_code(s, column == touching ? before : 0);
       if (before == OUTSIDE) return fail(s, VALUE);
       store<i8>(values + e, before);
       touching = column + 1;
@@ -238,6 +274,41 @@ function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usi
     }
   }
   return 0;
+}
+
+/** Chances of cells that hold a code or nothing: src/codec/sparse.ts. */
+const LEAST_OF_CELL: u32 = 64;
+
+function entries(
+  s: usize, rows: u32, cols: u32, period: u32, nnz: u32, srcBytes: u32, rowPtr: usize, col: usize, values: usize,
+): i32 {
+  if (!known(s, 32768)) {
+    const fault = positions(s, rows, cols, nnz, srcBytes, rowPtr, col);
+    return fault ? fault : entry_codes(s, rows, rowPtr, col, values);
+  }
+  if (<u64>rows * <u64>cols > 256 * (<u64>srcBytes + 1)) return fail(s, EFFORT);
+  const columns = s + COLUMNS;
+  startCodes(s, columns, cols);
+  let left = nnz;
+  store<u32>(rowPtr, 0);
+  for (let r: u32 = 0; r < rows; r++) {
+    startRow(s, r);
+    for (let c: u32 = 0; c < cols; c++) {
+      const value = code(s, columns, c, period, LEAST_OF_CELL);
+      if (value == OUTSIDE) return fail(s, VALUE);
+      if (over(s)) return ENDED;
+      if (value == 0) continue;
+      if (left == 0) return COUNT;
+      left--;
+      store<u32>(col, c);
+      store<i8>(values, value);
+      col += 4;
+      values++;
+    }
+    rowPtr += 4;
+    store<u32>(rowPtr, nnz - left);
+  }
+  return left ? COUNT : 0;
 }
 
 // The sections
@@ -251,34 +322,39 @@ function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usi
  * - scratch: decode_scratch_bytes(cols, srcBytes), 4-byte aligned, contents undefined before and after
  */
 export function decode_sparse(
-  rows: u32, cols: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, values: usize, scale: usize,
-  scales: u32, int8: bool, scratch: usize,
+  rows: u32, cols: u32, period: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, values: usize,
+  scale: usize, scales_: u32, int8: bool, scratch: usize,
 ): i32 {
   assert(((rowPtr | col | scale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
-  let fault = positions(scratch, rows, cols, nnz, srcBytes, rowPtr, col);
+  let fault: i32 = 0;
+  if (int8) fault = entries(scratch, rows, cols, period, nnz, srcBytes, rowPtr, col, values);
+  else {
+    fault = positions(scratch, rows, cols, nnz, srcBytes, rowPtr, col);
+    if (!fault) fault = bytes(scratch, nnz, 4, values, true);
+  }
   if (fault) return fault;
-  fault = int8 ? entry_codes(scratch, rows, rowPtr, col, values) : bytes(scratch, nnz, 4, values, true);
-  if (fault) return fault;
-  fault = scale_array(scratch, scales, scale);
+  fault = scales(scratch, scales_, scale);
   return fault ? fault : finish(scratch);
 }
 
 /**
  * Dense int8 codes from a coded section. Gives 0, or the number of a fault.
  *
+ * - period: columns from one tap of a convolution to the same of the next input channel; 1 where there are none
  * - src: u8 [srcBytes]
- * - q: i8 [n], scale: f32 [scales], written in full
- * - scratch: decode_scratch_bytes(0, srcBytes), 4-byte aligned
+ * - q: i8 [rows, cols], scale: f32 [scales], written in full
+ * - scratch: decode_scratch_bytes(cols, srcBytes), 4-byte aligned
  */
 export function decode_int8(
-  n: u32, src: usize, srcBytes: u32, q: usize, scale: usize, scales: u32, scratch: usize,
+  rows: u32, cols: u32, period: u32, src: usize, srcBytes: u32, q: usize, scale: usize, scales_: u32, scratch: usize,
 ): i32 {
   assert(((scale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
-  let fault = codes(scratch, n, q);
+  if (<u64>rows * <u64>cols > most_decisions(srcBytes)) return EFFORT;
+  let fault = codes(scratch, rows, cols, period, q);
   if (fault) return fault;
-  fault = scale_array(scratch, scales, scale);
+  fault = scales(scratch, scales_, scale);
   return fault ? fault : finish(scratch);
 }
 
@@ -326,7 +402,7 @@ export function check_bytes(n: u32, width: u32, p: usize): i32 {
  * - src: u8 [srcBytes]
  * - rowPtr: u32 [n + 1], col: u32 [nnz], codes: i8 [nnz], codeScale: f32 [k], written in full
  * - codebook: i8 [k, d], codebookScale: f32 [1], written in full
- * - scratch: decode_scratch_bytes(k, srcBytes), 4-byte aligned
+ * - scratch: decode_scratch_bytes(max(k, d), srcBytes), 4-byte aligned
  */
 export function decode_factored(
   n: u32, k: u32, d: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, codes_: usize,
@@ -334,14 +410,13 @@ export function decode_factored(
 ): i32 {
   assert(((rowPtr | col | codeScale | codebookScale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
-  let fault = positions(scratch, n, k, nnz, srcBytes, rowPtr, col);
+  if (<u64>k * <u64>d > most_decisions(srcBytes)) return EFFORT;
+  let fault = entries(scratch, n, k, 1, nnz, srcBytes, rowPtr, col, codes_);
   if (fault) return fault;
-  fault = entry_codes(scratch, n, rowPtr, col, codes_);
+  fault = scales(scratch, k, codeScale);
   if (fault) return fault;
-  fault = scale_array(scratch, k, codeScale);
+  fault = codes(scratch, k, d, 1, codebook);
   if (fault) return fault;
-  fault = codes(scratch, k * d, codebook);
-  if (fault) return fault;
-  fault = scale_array(scratch, 1, codebookScale);
+  fault = scales(scratch, 1, codebookScale);
   return fault ? fault : finish(scratch);
 }

@@ -80,11 +80,9 @@ export function fresh(s: usize, count: u32): void {
 export function bit(s: usize, index: u32): u32 {
   const context = s + CONTEXTS + ((<usize>index) << 2);
   const state = load<u32>(context);
-  const chance = state & 0xffff;
-  const seen = state >>> 16;
   let range = load<u32>(s, RANGE);
   let code = load<u32>(s, CODE);
-  const bound = (range >>> 16) * chance;
+  const bound = (range >>> 16) * (state & 0xffff);
   const zero = <u32>(code < bound ? 1 : 0) - 1; // all ones for a 0
   code -= bound & zero;
   range = bound + ((range - bound - bound) & zero);
@@ -95,10 +93,19 @@ export function bit(s: usize, index: u32): u32 {
   }
   store<u32>(s, range, RANGE);
   store<u32>(s, code, CODE);
+  store<u32>(context, learnt(state, zero));
+  return zero + 1;
+}
+
+/** The state of a context after a bit: `zero` is all ones for a 0, else 0. */
+// @ts-ignore: decorator
+@inline
+export function learnt(state: u32, zero: u32): u32 {
+  const chance = state & 0xffff;
+  const seen = state >>> 16;
   const step = (((65536 - chance) & ~zero) | (chance & zero)) / (seen + 2);
   const moved = <i32>(chance + ((step ^ zero) - zero));
-  store<u32>(context, <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 126 ? 1 : 0)) << 16));
-  return zero + 1;
+  return <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 254 ? 1 : 0)) << 16);
 }
 
 /** One bit whose chance of being 1 is chance / 65536. */

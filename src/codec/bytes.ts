@@ -63,10 +63,3 @@ function tree(coder: Coder, contexts: Uint16Array, base: number, bits: number, v
   for (let i = bits - 1; i >= 0; i--) node = 2 * node + coder.bit(contexts, base + node, (value >> i) & 1);
   return node - (1 << bits);
 }
-
-/** float32 scales: finite and positive. @param scale [n], read or written in full @throws Fault */
-export function scales(coder: Coder, scale: Float32Array): void {
-  const data = new Uint8Array(scale.buffer, scale.byteOffset, scale.byteLength);
-  bytes(coder, scale.length, 4, data, true);
-  for (const s of scale) if (!(s > 0)) throw new Fault(fault.value);
-}

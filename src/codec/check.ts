@@ -33,12 +33,10 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
   const { rows, cols } = matrix(shape);
   if (size > mostElements) refuse("fewer than 2^32 elements", `${size}`);
   if (rows >= mostElements || cols >= mostElements) refuse("dimensions below 2^32 - 1", showShape(shape));
-  let decisions = 0;
   switch (storage.kind) {
     case "dense": {
       const width = bytesPerElement(storage.dtype);
       if (storage.plain && byteLength !== size * width) refuse(`${size * width} bytes`, `${byteLength}`);
-      decisions = storage.plain ? 0 : leastPerElement(width) * size;
       break;
     }
     case "sparse": {
@@ -47,12 +45,10 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
       if (values === "float32" ? scales !== 0 : scales !== 1 && scales !== rows) {
         refuse(values === "float32" ? "no scales" : `1 or ${rows} scales`, `${scales}`);
       }
-      decisions = rows + nnz * (values === "int8" ? 1 : leastPerElement(4)) + scales * leastPerElement(4);
       break;
     }
     case "int8":
       if (storage.scales !== 1 && storage.scales !== rows) refuse(`1 or ${rows} scales`, `${storage.scales}`);
-      decisions = size + storage.scales * leastPerElement(4);
       break;
     case "factored": {
       const { layout, d, n, k, nnz } = storage;
@@ -62,12 +58,39 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
       }
       if (nnz > n * k) refuse(`at most ${n * k} entries`, `${nnz}`);
       if (k * d > mostElements) refuse("a codebook of fewer than 2^32 elements", `${k * d}`);
-      decisions = n + nnz + k * d + (k + 1) * leastPerElement(4);
     }
   }
+  const decisions = leastDecisions(shape, storage);
   if (decisions > mostDecisions(byteLength)) {
     refuse(`no more than ${mostDecisions(byteLength)} decisions for ${byteLength} bytes`, `${decisions}`);
   }
+}
+
+/** Adaptive decisions that a section takes at least, whatever is in it. */
+export function leastDecisions(shape: readonly number[], storage: CodedStorage): number {
+  const size = sizeOf(shape);
+  switch (storage.kind) {
+    case "dense":
+      return storage.plain ? 0 : leastPerElement(bytesPerElement(storage.dtype)) * size;
+    case "sparse": {
+      const perEntry = storage.values === "int8" ? 1 : leastPerElement(4);
+      return Math.max(matrix(shape).rows, perEntry * storage.nnz) + leastOfScales(storage.scales);
+    }
+    case "int8":
+      return perCode * size + leastOfScales(storage.scales);
+    case "factored": {
+      const { d, n, k, nnz } = storage;
+      return Math.max(n, nnz) + perCode * k * d + leastOfScales(k) + leastOfScales(1);
+    }
+  }
+}
+
+/** A dense code tells whether it is 0, at a chance that stays in 1024..64512: at least 0.0226 bits, as much as four others. */
+const perCode = 4;
+
+/** Two a scale: see scales.ts. The first is told plainly but for one. */
+function leastOfScales(scales: number): number {
+  return Math.max(0, 2 * scales - 1);
 }
 
 /** Decisions that an element of that many bytes takes at least: see bytes.ts. */

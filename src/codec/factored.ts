@@ -1,7 +1,7 @@
-import { scales } from "./bytes.js";
-import { codes } from "./int8.js";
+import { codes } from "./codes.js";
 import type { Coder } from "./range-coder.js";
-import { entryCodes, type Positions, positions } from "./sparse.js";
+import { scales } from "./scales.js";
+import { entries, type Manner, type Positions } from "./sparse.js";
 
 /** The arrays of a factored weight: Z^T [n, k] in CSR, C^T [k, d]. */
 export interface Factors {
@@ -17,10 +17,10 @@ export interface Factors {
 }
 
 /** A factored section: positions and values of Z^T, scale of each atom, the atoms, their scale. @throws Fault */
-export function factored(coder: Coder, factors: Factors, gaps: boolean): void {
-  positions(coder, factors.where, gaps);
-  entryCodes(coder, factors.where, factors.codes);
-  scales(coder, factors.codeScale);
-  codes(coder, factors.codebook);
+export function factored(coder: Coder, factors: Factors, d: number, manner: Manner): void {
+  const { where, codeScale } = factors;
+  entries(coder, where, 1, factors.codes, manner);
+  scales(coder, codeScale);
+  codes(coder, codeScale.length, d, 1, factors.codebook);
   scales(coder, factors.codebookScale);
 }

@@ -1,8 +1,10 @@
-import { bytes, scales } from "./bytes.js";
+import { bytes } from "./bytes.js";
+import { Codes } from "./codes.js";
+import { createEntryContexts, entryCode } from "./entry.js";
 import { Fault, fault } from "./fault.js";
-import { code, createCodeContexts } from "./int8.js";
 import { lengthContexts, mantissaContexts, number } from "./number.js";
 import { type Coder, createContexts, type Decoder } from "./range-coder.js";
+import { scales } from "./scales.js";
 
 // Contexts: row counts (length, mantissa), then column counts or gaps (32 sets of lengths, mantissa).
 const rowLength = 0;
@@ -34,7 +36,7 @@ export function mostCells(bytes: number): number {
  * The positions: how they are told (`gaps` or not), the entries of each row, then either of the two.
  * @throws Fault
  */
-export function positions(coder: Coder, where: Positions, gaps: boolean): void {
+function positions(coder: Coder, where: Positions, gaps: boolean): void {
   const contexts = createContexts(count);
   const told = coder.known(32768, gaps ? 1 : 0);
   const busy = rowCounts(coder, contexts, where);
@@ -144,27 +146,74 @@ function byGaps(coder: Coder, contexts: Uint16Array, { rows, cols, rowPtr, col }
   }
 }
 
+/** How the entries of a matrix are told: each encoder takes the shortest. */
+export type Manner = "gaps" | "cells" | "codes";
+
+/** Cells may be nearly sure to be empty: whole columns are. */
+const leastOfCell = 64;
+
+/**
+ * Positions and int8 values: one after the other, or all cells of the matrix as codes, where those that are not 0 are entries.
+ * @throws Fault
+ */
+export function entries(coder: Coder, where: Positions, period: number, values: Int8Array, manner: Manner): void {
+  if (coder.known(32768, manner === "codes" ? 1 : 0)) {
+    asCodes(coder, where, period, values);
+  } else {
+    positions(coder, where, manner === "gaps");
+    entryCodes(coder, where, values);
+  }
+}
+
+/** Cells that may be told as codes in a section of that many bytes. */
+export function mostCodes(bytes: number): number {
+  return 256 * (bytes + 1);
+}
+
+function asCodes(coder: Coder, where: Positions, period: number, values: Int8Array): void {
+  const { rows, cols, nnz, rowPtr, col } = where;
+  if (coder.decodes && rows * cols > mostCodes((coder as Decoder).byteLength)) throw new Fault(fault.effort);
+  const model = new Codes(cols, period, leastOfCell);
+  let e = 0;
+  for (let r = 0; r < rows; r++) {
+    model.next();
+    for (let c = 0; c < cols; c++) {
+      const given = !coder.decodes && e < rowPtr[r + 1] && col[e] === c ? values[e] : 0;
+      const code = model.code(coder, c, given);
+      if (code === 0) continue;
+      if (e === nnz) throw new Fault(fault.count);
+      col[e] = c;
+      values[e++] = code;
+    }
+    rowPtr[r + 1] = e;
+  }
+  if (e !== nnz) throw new Fault(fault.count);
+}
+
 /** int8 values of the entries; the neighbour of an entry is the one in the column just before. @throws Fault */
-export function entryCodes(coder: Coder, { rows, rowPtr, col }: Positions, values: Int8Array): void {
-  const contexts = createCodeContexts();
+function entryCodes(coder: Coder, { rows, rowPtr, col }: Positions, values: Int8Array): void {
+  const contexts = createEntryContexts();
   for (let r = 0; r < rows; r++) {
     for (let e = rowPtr[r]; e < rowPtr[r + 1]; e++) {
       const touches = e > rowPtr[r] && col[e - 1] + 1 === col[e];
-      values[e] = code(coder, contexts, values[e], touches ? values[e - 1] : 0);
+      values[e] = entryCode(coder, contexts, values[e], touches ? values[e - 1] : 0);
     }
   }
 }
 
-/** A sparse section: positions, values, scales (none for float32 values). @throws Fault */
+/** A sparse section: positions and values, scales (none for float32 values). @throws Fault */
 export function sparse(
   coder: Coder,
   where: Positions,
+  period: number,
   values: Float32Array | Int8Array,
   scale: Float32Array,
-  gaps: boolean,
+  manner: Manner,
 ): void {
-  positions(coder, where, gaps);
-  if (values instanceof Int8Array) entryCodes(coder, where, values);
-  else bytes(coder, where.nnz, 4, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), true);
+  if (values instanceof Int8Array) entries(coder, where, period, values, manner);
+  else {
+    positions(coder, where, manner === "gaps");
+    bytes(coder, where.nnz, 4, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), true);
+  }
   scales(coder, scale);
 }

@@ -12,12 +12,13 @@ import type {
 } from "../graph/weight.js";
 import { sizeOf } from "../tensor.js";
 import { bytes, plainBytes } from "./bytes.js";
-import { checkStorage, matrix } from "./check.js";
+import { checkStorage, leastDecisions, matrix } from "./check.js";
+import { codes } from "./codes.js";
 import { type Factors, factored } from "./factored.js";
 import { describeFault, Fault, fault } from "./fault.js";
-import { int8 } from "./int8.js";
-import { type Coder, Decoder, Encoder } from "./range-coder.js";
-import { mostCells, type Positions, sparse } from "./sparse.js";
+import { type Coder, Decoder, Encoder, mostDecisions } from "./range-coder.js";
+import { scales } from "./scales.js";
+import { type Manner, mostCells, mostCodes, type Positions, sparse } from "./sparse.js";
 
 /**
  * The weight, entropy-coded. A masked weight becomes a sparse one of its kept values.
@@ -94,9 +95,7 @@ function planDense({ shape, dtype, data }: DenseWeight, where: string): Plan {
   const width = bytesPerElement(dtype);
   if (!holds(dtype, data)) throw new ShapeError(expected(where, `data that holds ${dtype}`, "another array"));
   fits(where, "elements", data.length, sizeOf(shape));
-  const encoder = new Encoder();
-  bytes(encoder, data.length, width, bytesOf(data), dtype.startsWith("float"));
-  const coded = encoder.finish();
+  const coded = encoded((coder) => bytes(coder, data.length, width, bytesOf(data), dtype.startsWith("float")));
   const plain = data.length >= plainFrom && coded.length > worthCoding * data.byteLength;
   return {
     storage: plain ? { kind: "dense", dtype, plain } : { kind: "dense", dtype },
@@ -116,34 +115,31 @@ function planSparse(weight: SparseWeight, where: string): Plan {
   const nnz = checkRows(where, rowPtr, col, rows, cols);
   fits(where, "values", values.length, nnz);
   const kind = values instanceof Int8Array ? "int8" : "float32";
-  return {
-    storage: { kind: "sparse", nnz, values: kind, scales: scale.length },
-    write: () =>
-      shortest(rows * cols, (coder, gaps) => sparse(coder, { rows, cols, nnz, rowPtr, col }, values, scale, gaps)),
-  };
+  const storage = { kind: "sparse", nnz, values: kind, scales: scale.length } as const;
+  const period = sizeOf(shape.slice(2));
+  const write = (coder: Coder, manner: Manner) =>
+    sparse(coder, { rows, cols, nnz, rowPtr, col }, period, values, scale, manner);
+  const whole = values instanceof Int8Array && !values.includes(0);
+  return { storage, write: () => shortest(rows * cols, whole, leastDecisions(shape, storage), write) };
 }
 
 function planInt8({ shape, q, scale }: Int8Weight, where: string): Plan {
   fits(where, "codes", q.length, sizeOf(shape));
   return {
     storage: { kind: "int8", scales: scale.length },
-    write() {
-      const encoder = new Encoder();
-      int8(encoder, q, scale);
-      return encoder.finish();
-    },
+    write: () => encoded((coder) => int8(coder, shape, q, scale)),
   };
 }
 
 function planFactored(weight: FactoredWeight, where: string): Plan {
-  const { layout, d, n, k, rowPtr, col, codes, codeScale, codebook } = weight;
+  const { layout, d, n, k, rowPtr, col, codeScale, codebook } = weight;
   const nnz = checkRows(where, rowPtr, col, n, k);
-  fits(where, "codes", codes.length, nnz);
+  fits(where, "codes", weight.codes.length, nnz);
   fits(where, "scales of atoms", codeScale.length, k);
   fits(where, "elements of the codebook", codebook.length, k * d);
   const factors: Factors = {
     where: { rows: n, cols: k, nnz, rowPtr, col },
-    codes,
+    codes: weight.codes,
     codeScale,
     codebook,
     codebookScale: Float32Array.of(weight.codebookScale),
@@ -151,22 +147,48 @@ function planFactored(weight: FactoredWeight, where: string): Plan {
   if (factors.codebookScale[0] !== weight.codebookScale) {
     throw new RangeError(expected(where, "a codebook scale that is a float32", `${weight.codebookScale}`));
   }
+  const storage = { kind: "factored", layout, d, n, k, nnz } as const;
+  const write = (coder: Coder, manner: Manner) => factored(coder, factors, d, manner);
   return {
-    storage: { kind: "factored", layout, d, n, k, nnz },
-    write: () => shortest(n * k, (coder, gaps) => factored(coder, factors, gaps)),
+    storage,
+    write: () => shortest(n * k, !weight.codes.includes(0), leastDecisions(weight.shape, storage), write),
   };
 }
 
-/** Cell by cell where that is shorter and not too long to read, else by gaps. */
-function shortest(cells: number, write: (coder: Coder, gaps: boolean) => void): Uint8Array {
-  const byGaps = new Encoder();
-  write(byGaps, true);
-  const gaps = byGaps.finish();
-  if (cells > mostCells(gaps.length)) return gaps;
-  const byCells = new Encoder();
-  write(byCells, false);
-  const shorter = byCells.finish();
-  return shorter.length <= gaps.length && cells <= mostCells(shorter.length) ? shorter : gaps;
+/**
+ * The shortest of the manners that are not too long to read.
+ * @param whole whether no entry is 0, so that all cells can be told as codes
+ * @param decisions what a reader asks the bytes to hold
+ */
+function shortest(
+  cells: number,
+  whole: boolean,
+  decisions: number,
+  write: (coder: Coder, manner: Manner) => void,
+): Uint8Array {
+  let best = encoded((coder) => write(coder, "gaps"));
+  const consider = (manner: Manner, most: (bytes: number) => number) => {
+    if (cells > most(best.length)) return;
+    const bytes = encoded((coder) => write(coder, manner));
+    const readable = cells <= most(bytes.length) && decisions <= mostDecisions(bytes.length);
+    if (readable && bytes.length <= best.length) best = bytes;
+  };
+  consider("cells", mostCells);
+  if (whole) consider("codes", mostCodes);
+  return best;
+}
+
+function encoded(write: (coder: Coder) => void): Uint8Array {
+  const encoder = new Encoder();
+  write(encoder);
+  return encoder.finish();
+}
+
+/** An int8 section: the codes, then the scales. @throws Fault */
+function int8(coder: Coder, shape: readonly number[], q: Int8Array, scale: Float32Array): void {
+  const { rows, cols } = matrix(shape);
+  codes(coder, rows, cols, sizeOf(shape.slice(2)), q);
+  scales(coder, scale);
 }
 
 /** The kept values of a masked weight. */
@@ -227,7 +249,7 @@ function read(decoder: Decoder, shape: readonly number[], storage: CodedStorage)
       const where = createPositions(matrix(shape).rows, matrix(shape).cols, storage.nnz);
       const values = storage.values === "int8" ? new Int8Array(where.nnz) : new Float32Array(where.nnz);
       const scale = new Float32Array(storage.scales);
-      sparse(decoder, where, values, scale, false);
+      sparse(decoder, where, sizeOf(shape.slice(2)), values, scale, "gaps");
       const { rowPtr, col } = where;
       const weight = { kind: "sparse", shape, rowPtr, col, values } as const;
       return storage.values === "int8" ? { ...weight, scale } : weight;
@@ -235,17 +257,17 @@ function read(decoder: Decoder, shape: readonly number[], storage: CodedStorage)
     case "int8": {
       const q = new Int8Array(sizeOf(shape));
       const scale = new Float32Array(storage.scales);
-      int8(decoder, q, scale);
+      int8(decoder, shape, q, scale);
       return { kind: "int8", shape, q, scale };
     }
     case "factored": {
       const { layout, d, n, k, nnz } = storage;
       const where = createPositions(n, k, nnz);
-      const codes = new Int8Array(nnz);
+      const codes = new Int8Array(nnz); // of Z^T
       const codeScale = new Float32Array(k);
       const codebook = new Int8Array(k * d);
       const codebookScale = new Float32Array(1);
-      factored(decoder, { where, codes, codeScale, codebook, codebookScale }, false);
+      factored(decoder, { where, codes, codeScale, codebook, codebookScale }, d, "gaps");
       const { rowPtr, col } = where;
       const arrays = { rowPtr, col, codes, codeScale, codebook, codebookScale: codebookScale[0] };
       return { kind: "factored", shape, layout, d, n, k, ...arrays };

@@ -240,6 +240,7 @@ export interface RunKernels extends MovementKernels, ElementKernels, IntegerKern
   decode_sparse(
     rows: number,
     cols: number,
+    period: number,
     nnz: number,
     src: P,
     srcBytes: number,
@@ -251,7 +252,17 @@ export interface RunKernels extends MovementKernels, ElementKernels, IntegerKern
     int8: number,
     scratch: P,
   ): number;
-  decode_int8(n: number, src: P, srcBytes: number, q: P, scale: P, scales: number, scratch: P): number;
+  decode_int8(
+    rows: number,
+    cols: number,
+    period: number,
+    src: P,
+    srcBytes: number,
+    q: P,
+    scale: P,
+    scales: number,
+    scratch: P,
+  ): number;
   decode_bytes(n: number, width: number, src: P, srcBytes: number, dst: P, finite: number, scratch: P): number;
   check_bytes(n: number, width: number, p: P): number;
   decode_factored(

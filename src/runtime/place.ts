@@ -4,6 +4,7 @@ import { matrixOf, widen } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
 import { type Engine, floatsAt, place, put } from "../kernels/engine.js";
 import type { PlacedWeight, StoredWeight } from "../ops/op.js";
+import { sizeOf } from "../tensor.js";
 
 /** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
 const faults = [
@@ -116,6 +117,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
   const { shape, storage, bytes } = weight;
   const { rows, cols } = matrixOf(shape);
   const size = rows * cols;
+  const period = sizeOf(shape.slice(2));
   const { arena, kernels } = engine;
   const check = (fault: number) => {
     if (fault) throw new FormatError(expected(`weight ${name}`, "sound coded bytes", faults[fault]));
@@ -161,8 +163,10 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
     case "int8": {
       const q = arena.alloc(size);
       const scale = scalesOf(storage.scales);
-      decode((source, scratch) =>
-        kernels.decode_int8(size, source, bytes.length, q, scale.pointer, storage.scales, scratch),
+      decode(
+        (source, scratch) =>
+          kernels.decode_int8(rows, cols, period, source, bytes.length, q, scale.pointer, storage.scales, scratch),
+        cols,
       );
       scale.spread();
       return { kind: "int8", shape, rows, cols, q, scale: scale.pointer };
@@ -179,6 +183,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
           kernels.decode_sparse(
             rows,
             cols,
+            period,
             nnz,
             source,
             bytes.length,
@@ -220,7 +225,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
             scale,
             scratch,
           ),
-        k,
+        Math.max(k, d),
       );
       const codebookScale = floatsAt(engine, scale, 1)[0];
       return {

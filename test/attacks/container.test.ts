@@ -391,12 +391,12 @@ describe("section C: the container", () => {
   test("steps to decode a section stay in proportion to its bytes", () => {
     // The worst that a section can ask for: constant decisions, and cells that are never hit.
     const zeros = withWeights(
-      [{ shape: [1400, 1000], storage: { kind: "int8", scales: 1 }, byteLength: 1000 }],
+      [{ shape: [350, 1000], storage: { kind: "int8", scales: 1 }, byteLength: 1000 }],
       new Uint8Array(1000),
     );
     expect(["graph with damaged weights", "graph"]).toContain(outcome(zeros));
     const more = withWeights(
-      [{ shape: [1500, 1000], storage: { kind: "int8", scales: 1 }, byteLength: 1000 }],
+      [{ shape: [360, 1000], storage: { kind: "int8", scales: 1 }, byteLength: 1000 }],
       new Uint8Array(1000),
     );
     expect(outcome(more)).toBe("refused");

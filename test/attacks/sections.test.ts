@@ -2,11 +2,13 @@
 // holds the kernels to it.
 import { describe, expect, test } from "vitest";
 import { bytes } from "../../src/codec/bytes.js";
-import { describeFault, type FaultCode, fault } from "../../src/codec/fault.js";
-import { codes, createCodeContexts } from "../../src/codec/int8.js";
+import { Codes, codes, leastOfDense } from "../../src/codec/codes.js";
+import { createEntryContexts, entryCode } from "../../src/codec/entry.js";
+import { describeFault, Fault, type FaultCode, fault } from "../../src/codec/fault.js";
 import { number } from "../../src/codec/number.js";
 import { type Coder, createContexts, Encoder } from "../../src/codec/range-coder.js";
-import { sparse } from "../../src/codec/sparse.js";
+import { scales } from "../../src/codec/scales.js";
+import { type Manner, sparse } from "../../src/codec/sparse.js";
 import { decodeWeight } from "../../src/codec/weight.js";
 import type { CodedStorage } from "../../src/graph/weight.js";
 
@@ -17,35 +19,63 @@ function section(write: (coder: Coder) => void): Uint8Array {
 }
 
 /** Positions of entries given row by row, and values that are all 1. */
-function entries(
-  rows: number,
-  cols: number,
-  at: readonly (readonly number[])[],
-  gaps: boolean,
-  scale = [1],
-): Uint8Array {
+function entries(rows: number, cols: number, at: readonly (readonly number[])[], manner: Manner): Uint8Array {
   const rowPtr = new Uint32Array(rows + 1);
   for (let r = 0; r < rows; r++) rowPtr[r + 1] = rowPtr[r] + (at[r]?.length ?? 0);
   const col = Uint32Array.from(at.flat());
   const where = { rows, cols, nnz: col.length, rowPtr, col };
-  return section((coder) => sparse(coder, where, new Int8Array(col.length).fill(1), Float32Array.from(scale), gaps));
+  const values = new Int8Array(col.length).fill(1);
+  return section((coder) => sparse(coder, where, 1, values, Float32Array.of(1), manner));
 }
 
-function scaled(scale: number): Uint8Array {
+/** Writes what an encoder refuses, up to where it does. */
+function forced(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+  }
+}
+
+function scaled(...scale: number[]): Uint8Array {
   return section((coder) => {
-    codes(coder, Int8Array.of(1, 2));
-    bytes(coder, 1, 4, new Uint8Array(Float32Array.of(scale).buffer), false);
+    codes(coder, 1, 2, 1, Int8Array.of(1, 2));
+    forced(() => scales(coder, Float32Array.from(scale)));
   });
 }
 
-/** One code of that magnitude and sign. */
-function magnitude(size: number, negative: number): Uint8Array {
+/** A scale, then a second that far from its step: contexts as in scales.ts. */
+function stepped(step: number, distance: number, below: number): Uint8Array {
   return section((coder) => {
-    const contexts = createCodeContexts();
+    codes(coder, 2, 1, 1, Int8Array.of(1, 2));
+    const contexts = createContexts(291);
+    coder.direct(12, step);
+    coder.bit(contexts, 290, 1);
     coder.bit(contexts, 0, 0);
-    number(coder, contexts, 5, 37, size - 1);
-    coder.bit(contexts, 2, negative);
-    bytes(coder, 1, 4, new Uint8Array(Float32Array.of(1).buffer), true);
+    number(coder, contexts, 2, 34, distance - 1);
+    coder.bit(contexts, 1, below);
+    coder.bit(contexts, 290, 1);
+  });
+}
+
+/** A dense code of any size up to 255. */
+function dense(code: number): Uint8Array {
+  return section((coder) => {
+    const model = new Codes(1, 1, leastOfDense);
+    model.next();
+    forced(() => model.code(coder, 0, code));
+    scales(coder, Float32Array.of(1));
+  });
+}
+
+/** The code of a single entry, of any size. */
+function entry(code: number): Uint8Array {
+  return section((coder) => {
+    coder.known(32768, 0);
+    coder.known(32768, 1);
+    number(coder, createContexts(288), 0, 32, 1);
+    forced(() => entryCode(coder, createEntryContexts(), code, 0));
+    scales(coder, Float32Array.of(1));
   });
 }
 
@@ -53,6 +83,7 @@ function magnitude(size: number, negative: number): Uint8Array {
 function counts(rows: readonly number[], cols: readonly number[]): Uint8Array {
   return section((coder) => {
     const contexts = createContexts(1568);
+    coder.known(32768, 0);
     coder.known(32768, 0);
     for (const n of rows) number(coder, contexts, 0, 32, n);
     let [a, b] = [0, 0];
@@ -67,15 +98,22 @@ function counts(rows: readonly number[], cols: readonly number[]): Uint8Array {
 
 const sparseOf = (nnz: number, scales = 1): CodedStorage => ({ kind: "sparse", nnz, values: "int8", scales });
 const int8: CodedStorage = { kind: "int8", scales: 1 };
+const int8PerRow: CodedStorage = { kind: "int8", scales: 2 };
 const float32: CodedStorage = { kind: "dense", dtype: "float32" };
 const elements = (...data: number[]) =>
   section((coder) => bytes(coder, data.length, 4, new Uint8Array(Float32Array.from(data).buffer), false));
 
 const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] = [
   ["no bytes where there are symbols", fault.ended, [1, 2], int8, new Uint8Array(0)],
-  ["nnz told one too low", fault.count, [3, 9], sparseOf(3), entries(3, 9, [[1, 3], [], [2, 8]], false)],
-  ["nnz told one too high", fault.count, [3, 9], sparseOf(5), entries(3, 9, [[1, 3], [], [2, 8]], false)],
-  ["a row longer than the matrix is wide", fault.count, [1, 5], sparseOf(5), entries(1, 9, [[0, 1, 2, 3, 4, 5]], true)],
+  ["nnz told one too low", fault.count, [3, 9], sparseOf(3), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
+  ["nnz told one too high", fault.count, [3, 9], sparseOf(5), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
+  [
+    "a row longer than the matrix is wide",
+    fault.count,
+    [1, 5],
+    sparseOf(5),
+    entries(1, 9, [[0, 1, 2, 3, 4, 5]], "gaps"),
+  ],
   ["column counts that add up to less", fault.count, [2, 3], sparseOf(3), counts([2, 1], [1, 1, 0])],
   ["column counts that add up to more", fault.count, [2, 3], sparseOf(3), counts([2, 1], [2, 1, 1])],
   [
@@ -86,32 +124,74 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
     counts([2, 1, 0], [3, 0, 0]),
   ],
   ["counts that no mask has", fault.position, [2, 3], sparseOf(4), counts([3, 1], [2, 2, 0])],
-  ["a gap past the end of the row", fault.position, [1, 5], sparseOf(1), entries(1, 9, [[8]], true)],
-  ["an index of an atom that is not there", fault.position, [1, 6], factoredOf(2), entries(3, 9, [[8], [], []], true)],
+  ["a gap past the end of the row", fault.position, [1, 5], sparseOf(1), entries(1, 9, [[8]], "gaps")],
+  [
+    "an index of an atom that is not there",
+    fault.position,
+    [1, 6],
+    factoredOf(2),
+    entries(3, 9, [[8], [], []], "gaps"),
+  ],
   ["a scale that is NaN", fault.value, [1, 2], int8, scaled(Number.NaN)],
   ["a scale that is infinite", fault.value, [1, 2], int8, scaled(Number.POSITIVE_INFINITY)],
   ["a scale of 0", fault.value, [1, 2], int8, scaled(0)],
-  ["a scale of -0", fault.value, [1, 2], int8, scaled(-0)],
-  ["a negative scale", fault.value, [1, 2], int8, scaled(-1)],
-  ["code 128", fault.value, [1, 1], int8, magnitude(128, 0)],
-  ["code -129", fault.value, [1, 1], int8, magnitude(129, 1)],
-  ["code of 2^32", fault.value, [1, 1], int8, magnitude(2 ** 32 - 1, 1)],
+  ["a second scale of 0", fault.value, [2, 1], int8PerRow, stepped(1, 1, 1)],
+  ["a second scale below 0", fault.value, [2, 1], int8PerRow, stepped(1, 2, 1)],
+  ["a second scale that is infinite", fault.value, [2, 1], int8PerRow, stepped(0xfef, 1, 0)],
+  ["a second scale of 2^32 steps more", fault.value, [2, 1], int8PerRow, stepped(1, 2 ** 32 - 1, 0)],
+  ["code 128", fault.value, [1, 1], int8, dense(128)],
+  ["code -129", fault.value, [1, 1], int8, dense(-129)],
+  ["code 255", fault.value, [1, 1], int8, dense(255)],
+  ["an entry's code 128", fault.value, [1, 1], sparseOf(1), entry(128)],
+  ["an entry's code -129", fault.value, [1, 1], sparseOf(1), entry(-129)],
+  ["an entry's code of 2^32", fault.value, [1, 1], sparseOf(1), entry(-(2 ** 32 - 1))],
+  [
+    "nnz told one too low, all cells as codes",
+    fault.count,
+    [3, 9],
+    sparseOf(3),
+    entries(3, 9, [[1, 3], [], [2, 8]], "codes"),
+  ],
+  [
+    "nnz told one too high, all cells as codes",
+    fault.count,
+    [3, 9],
+    sparseOf(5),
+    entries(3, 9, [[1, 3], [], [2, 8]], "codes"),
+  ],
   ["NaN in a weight", fault.value, [2], float32, elements(1, Number.NaN)],
   ["infinity in a weight", fault.value, [2], float32, elements(1, Number.NEGATIVE_INFINITY)],
-  ["more cells than the bytes allow", fault.effort, [1000, 1000], sparseOf(2), entries(1000, 1000, [[5], [7]], false)],
+  [
+    "more cells than the bytes allow",
+    fault.effort,
+    [1000, 1000],
+    sparseOf(2),
+    entries(1000, 1000, [[5], [7]], "cells"),
+  ],
+  [
+    "more cells told as codes than the bytes allow",
+    fault.effort,
+    [500, 500],
+    sparseOf(2),
+    entries(500, 500, [[5], [7]], "codes"),
+  ],
   [
     "a trailing byte",
     fault.ending,
     [3, 9],
     sparseOf(4),
-    Uint8Array.of(...entries(3, 9, [[1, 3], [], [2, 8]], false), 0),
+    Uint8Array.of(...entries(3, 9, [[1, 3], [], [2, 8]], "cells"), 0),
   ],
   [
     "one symbol more than is wanted",
     fault.ending,
     [1, 2],
     int8,
-    section((c) => bytes(c, 9, 4, new Uint8Array(36), false)),
+    section((coder) => {
+      codes(coder, 1, 2, 1, Int8Array.of(1, 2));
+      scales(coder, Float32Array.of(1));
+      coder.direct(16, 77);
+    }),
   ],
 ];
 
@@ -127,11 +207,17 @@ describe("section C: what is inside a section", () => {
 
   test("what these are made of is otherwise sound", () => {
     const sound: [readonly number[], CodedStorage, Uint8Array][] = [
-      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], false)],
-      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], true)],
+      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
+      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "gaps")],
       [[1, 2], int8, scaled(1)],
-      [[1, 1], int8, magnitude(127, 0)],
-      [[1, 1], int8, magnitude(128, 1)],
+      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "codes")],
+      [[1, 2], int8, scaled(1.25)],
+      [[2, 1], int8PerRow, stepped(1, 1, 0)],
+      [[2, 1], int8PerRow, stepped(0xfee, 1, 0)],
+      [[1, 1], int8, dense(127)],
+      [[1, 1], int8, dense(-128)],
+      [[1, 1], sparseOf(1), entry(127)],
+      [[1, 1], sparseOf(1), entry(-128)],
       [[2], float32, elements(1, -0)],
     ];
     for (const [shape, storage, bytes] of sound) {
@@ -139,16 +225,16 @@ describe("section C: what is inside a section", () => {
     }
   });
 
-  test("positions alone: every mask of a 3 x 3 matrix, in both forms", () => {
+  test("positions alone: every mask of a 3 x 3 matrix, in every manner", () => {
     for (let mask = 0; mask < 512; mask++) {
       const rows = [0, 1, 2].map((r) => [0, 1, 2].filter((c) => (mask >> (3 * r + c)) & 1));
       const nnz = rows.flat().length;
-      for (const gaps of [false, true]) {
+      for (const manner of ["gaps", "cells", "codes"] as const) {
         const weight = decodeWeight({
           kind: "coded",
           shape: [3, 3],
           storage: sparseOf(nnz),
-          bytes: entries(3, 3, rows, gaps),
+          bytes: entries(3, 3, rows, manner),
         });
         expect(weight).toMatchObject({ col: Uint32Array.from(rows.flat()) });
       }

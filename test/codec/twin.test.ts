@@ -4,12 +4,14 @@ import { describe, expect, test } from "vitest";
 import { matrix } from "../../src/codec/check.js";
 import { describeFault, fault } from "../../src/codec/fault.js";
 import { decodeWeight, encodeWeight } from "../../src/codec/weight.js";
+import { toSparse } from "../../src/compress/quantize.js";
 import { bytesPerElement } from "../../src/dtype.js";
 import { FormatError } from "../../src/errors.js";
 import type { CodedWeight, PlainWeight } from "../../src/graph/weight.js";
 import type { FullKernels } from "../../src/kernels/abi.js";
+import { sizeOf } from "../../src/tensor.js";
 import { dense, factored, int8, sparse, weights } from "../formats/graphs.js";
-import { builds, Guarded, uniform } from "../support/kernels.js";
+import { builds, Guarded, normals, uniform } from "../support/kernels.js";
 
 type Arrays = Uint8Array[];
 
@@ -32,6 +34,7 @@ function byKernel(kernels: FullKernels, { shape, storage, bytes }: CodedWeight, 
   const memory = new Guarded(kernels);
   const { rows, cols } = matrix(shape);
   const size = rows * cols;
+  const period = sizeOf(shape.slice(2));
   const sizes: number[] = [];
   const rooms: number[] = [];
   const room = (length: number) => {
@@ -60,8 +63,8 @@ function byKernel(kernels: FullKernels, { shape, storage, bytes }: CodedWeight, 
       break;
     }
     case "int8": {
-      const [q, scale, scratch] = [room(size), room(4 * storage.scales), scratchOf(0)];
-      code = kernels.decode_int8(size, source(), bytes.length, q, scale, storage.scales, scratch);
+      const [q, scale, scratch] = [room(size), room(4 * storage.scales), scratchOf(cols)];
+      code = kernels.decode_int8(rows, cols, period, source(), bytes.length, q, scale, storage.scales, scratch);
       break;
     }
     case "sparse": {
@@ -74,6 +77,7 @@ function byKernel(kernels: FullKernels, { shape, storage, bytes }: CodedWeight, 
       code = kernels.decode_sparse(
         rows,
         cols,
+        period,
         nnz,
         src,
         bytes.length,
@@ -90,7 +94,12 @@ function byKernel(kernels: FullKernels, { shape, storage, bytes }: CodedWeight, 
     case "factored": {
       const { n, k, d, nnz } = storage;
       const [rowPtr, col, codes] = [room(4 * n + 4), room(4 * nnz), room(nnz)];
-      const [codeScale, codebook, codebookScale, scratch] = [room(4 * k), room(k * d), room(4), scratchOf(k)];
+      const [codeScale, codebook, codebookScale, scratch] = [
+        room(4 * k),
+        room(k * d),
+        room(4),
+        scratchOf(Math.max(k, d)),
+      ];
       const src = source();
       const length = bytes.length;
       const to = [rowPtr, col, codes, codeScale, codebook, codebookScale, scratch] as const;
@@ -126,7 +135,9 @@ const examples: readonly PlainWeight[] = [
   sparse([20, 30], 0.1, 2, { float: true, scales: "rows" }),
   sparse([3, 70000], 0.0002, 3, { scales: "rows" }),
   sparse([9, 9], 1, 4),
+  sparse([12, 3, 3, 3], 0.5, 10, { scales: "rows" }),
   int8([8, 9], 5),
+  int8([6, 4, 3, 3], 11),
   dense([40], 6),
   { kind: "dense", shape: [5], dtype: "float64", data: Float64Array.of(1, -2, 1 / 3, 1e300, 0) },
   { kind: "dense", shape: [5], dtype: "int64", data: BigInt64Array.of(1n, -1n, 0n, 2n ** 62n, 9n) },
@@ -145,6 +156,18 @@ describe.each(builds())("decoders, $name", ({ kernels }) => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test("weights of 57,600 codes: equal arrays", () => {
+    const shape = [50, 128, 3, 3];
+    for (const [seed, size] of [0.02, 0.4, 2, 50].entries()) {
+      const q = Int8Array.from(normals(57_600, seed + 1), (x, i) =>
+        Math.max(-128, Math.min(127, Math.round(x * size * (1 + (i % 1152) / 300)))),
+      );
+      const scale = Float32Array.from(normals(50, seed + 9), (x) => Math.abs(x) + 1e-3);
+      compare(kernels, encodeWeight({ kind: "int8", shape, q, scale }));
+      compare(kernels, encodeWeight(toSparse({ kind: "int8", shape, q, scale })));
+    }
   });
 
   test("every prefix, and a byte more: equal faults, nothing outside the buffers", () => {
