@@ -65,7 +65,11 @@ describe("ties in top-k go to the lower index", () => {
 
   test("compressed", async () => {
     const { values } = await stored(layer(signs, 2), { storage: "sparse", sparsity: 5 / 8 });
-    expectSame(values, wanted);
+    // The scale is rounded: of a value that is kept, 1.6 % at most is lost.
+    for (const [i, value] of values.entries()) {
+      if (wanted[i] === 0) expect(value).toBe(0);
+      else expect(Math.abs(value / wanted[i] - 1)).toBeLessThan(1 / 64);
+    }
   });
 
   test.each<Scope>(["global", "tensor"])("trained, scope %s", async (scope) => {
@@ -360,7 +364,8 @@ describe("rank 0", () => {
     b.output("y", [], b.node("Add", [b.input("x", []), b.weight("w", [], Float32Array.of(-0.75))]));
     const { weight, values } = await stored(b.build(), choice);
     expect(weight.shape).toEqual([]);
-    expect(values[0]).toBeCloseTo(-0.75, 6);
+    // The scale is rounded: 1.6 % at most.
+    expect(Math.abs(values[0] / -0.75 - 1)).toBeLessThan(choice.storage === "dense" ? 1e-9 : 1 / 60);
     const { shape, data } = await output(withWeights(b.build(), [["w", weight]]), {
       shape: [],
       data: Float32Array.of(1),

@@ -3,25 +3,39 @@ import type { Int8Weight, SparseWeight } from "../graph/weight.js";
 import { codesAt, type FullEngine, floatsAt, place } from "../kernels/engine.js";
 import { roundHalfEven } from "../math.js";
 
-/** Fractions of the largest magnitude that are tried as the end of the grid: clipping a few values can serve all others. */
-const clips = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5] as const;
-
 /** The least float32: values that small are whole multiples of it, and a scale of 0 would lose them. */
 const leastScale = 1.401298464324817e-45;
+/** Scales have four bits of mantissa, so that a file holds one in a few bits: sixteen steps for each doubling. */
+const stepBits = 0x80000;
+const leastNormalBits = 0x800000;
+/** Steps that are tried below the scale that serves the largest value: clipping a few can serve all others. */
+const steps = 24;
 
 /**
- * Scale that makes the squared error of clamp(round(x / s), -levels, levels) * s smallest over a grid of clipping points; an
- * all-zero row has scale 1. With 8 bits the whole range is kept.
+ * The least scale that is not smaller and has four bits of mantissa. Below the normal range of float32 there are no bits to
+ * spare: the nearest float32, above zero.
+ */
+export function roundScale(scale: number): number {
+  const bits = bitsOf(Math.max(Math.fround(scale), leastScale));
+  return bits < leastNormalBits ? scaleOf(bits) : scaleOf(Math.ceil(bits / stepBits) * stepBits);
+}
+
+/**
+ * Scale of the steps of roundScale that makes the squared error of clamp(round(x / s), -levels, levels) * s smallest, from the one
+ * that serves the largest value down to three eighths of it; an all-zero row has scale 1. With 8 bits the whole range is kept.
  */
 export function scaleFor(values: ArrayLike<number>, levels: number): number {
   let most = 0;
   for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
   if (most === 0) return 1;
-  if (levels === 127) return scaleUpTo(most, levels);
+  const widest = bitsOf(scaleUpTo(most, levels));
+  if (levels === 127 || widest < leastNormalBits) return scaleOf(widest);
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
-  for (const clip of clips) {
-    const scale = scaleUpTo(most * clip, levels);
+  for (let step = 0; step <= steps; step++) {
+    const bits = widest - step * stepBits;
+    if (bits < leastNormalBits) break;
+    const scale = scaleOf(bits);
     let error = 0;
     for (let i = 0; i < values.length; i++) {
       const q = Math.min(Math.max(roundHalfEven(values[i] / scale), -levels), levels);
@@ -38,10 +52,22 @@ export function scaleFor(values: ArrayLike<number>, levels: number): number {
 
 /** The scale whose grid ends at `most`: never 0, and never so large that the end of the grid rounds to infinity. */
 function scaleUpTo(most: number, levels: number): number {
-  let scale = Math.max(Math.fround(most / levels), leastScale);
-  while (Math.fround(scale * levels) === Number.POSITIVE_INFINITY)
-    scale = Math.fround(scale * (1 - 2.384185791015625e-7));
+  let scale = roundScale(most / levels);
+  while (Math.fround(scale * levels) === Number.POSITIVE_INFINITY) scale = scaleOf(bitsOf(scale) - stepBits);
   return scale;
+}
+
+const float = new Float32Array(1);
+const word = new Uint32Array(float.buffer);
+
+function bitsOf(scale: number): number {
+  float[0] = scale;
+  return word[0];
+}
+
+function scaleOf(bits: number): number {
+  word[0] = bits;
+  return float[0];
 }
 
 /** f32 values [rows, cols] as integers times a scale per row, or one for all. */

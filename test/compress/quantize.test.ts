@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { keptOf, quantize, scaleFor, sparsify, toSparse } from "../../src/compress/quantize.js";
+import { keptOf, quantize, roundScale, scaleFor, sparsify, toSparse } from "../../src/compress/quantize.js";
 import { checkWeight } from "../../src/graph/check.js";
 import { denseOf } from "../../src/graph/storage.js";
 import type { FullKernels } from "../../src/kernels/abi.js";
@@ -26,6 +26,26 @@ function errorOf(values: ArrayLike<number>, scale: number, levels: number): numb
   return error;
 }
 
+describe("roundScale", () => {
+  it("is the least that is not smaller and has four bits of mantissa", () => {
+    for (const x of [...normals(200, 8), 1, 1.0625, 1.0626, 1.99, 3e38, 1.2e-38]) {
+      const scale = Math.abs(x);
+      const rounded = roundScale(scale);
+      const unit = 2 ** (Math.floor(Math.log2(rounded)) - 4);
+      expect(rounded / unit).toBe(Math.round(rounded / unit));
+      expect(rounded).toBeGreaterThanOrEqual(Math.fround(scale));
+      expect(rounded - unit).toBeLessThan(scale);
+      expect(roundScale(rounded)).toBe(rounded);
+    }
+  });
+
+  it("keeps what is below the normal range, and is never 0", () => {
+    expect(roundScale(0)).toBe(1.401298464324817e-45);
+    expect(roundScale(1e-46)).toBe(1.401298464324817e-45);
+    expect(roundScale(1e-40)).toBe(Math.fround(1e-40));
+  });
+});
+
 describe("scaleFor", () => {
   it("is 1 for nothing and for zeros", () => {
     for (const levels of allLevels) {
@@ -38,22 +58,28 @@ describe("scaleFor", () => {
     for (const seed of [1, 2, 3]) {
       const values = normals(50, seed);
       values[7] = -40;
-      expect(scaleFor(values, 127)).toBe(Math.fround(40 / 127));
+      expect(scaleFor(values, 127)).toBe(0.328125); // 40 / 127 = 0.315, and a step is 1/64
     }
   });
 
-  it("is the best of 50, 55 .. 100 % of the range with fewer bits, never worse than the whole", () => {
+  it("is the best of the steps from the whole range down to three eighths of it with fewer bits", () => {
     for (const levels of allLevels.slice(0, -1)) {
       for (const [seed, length] of [1, 5, 40, 300].entries()) {
         const values = normals(length, seed + levels);
         if (seed > 1) values[3] = 12;
         const most = values.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
         const scale = scaleFor(values, levels);
-        const tried = Array.from({ length: 11 }, (_, i) => Math.fround((most * (100 - 5 * i)) / 100 / levels));
-        expect(tried.some((t) => Math.abs(t - scale) <= 1e-6 * t)).toBe(true);
-        const least = Math.min(...tried.map((t) => errorOf(values, t, levels)));
-        expect(errorOf(values, scale, levels)).toBeLessThanOrEqual(least * (1 + 1e-6));
-        expect(errorOf(values, scale, levels)).toBeLessThanOrEqual(errorOf(values, Math.fround(most / levels), levels));
+        const tried: number[] = [];
+        for (let t = roundScale(most / levels); tried.length <= 16; t = roundScale(t * 0.9)) {
+          if (tried.at(-1) !== t) tried.push(t);
+        }
+        expect(roundScale(scale)).toBe(scale);
+        expect(scale).toBeLessThanOrEqual(tried[0]);
+        expect(scale).toBeGreaterThanOrEqual(0.3 * tried[0]);
+        const within = tried.filter((t) => t >= tried[0] / 2);
+        expect(within.length).toBeGreaterThan(5);
+        const least = Math.min(...within.map((t) => errorOf(values, t, levels)));
+        expect(errorOf(values, scale, levels)).toBeLessThanOrEqual(least);
       }
     }
   });
