@@ -1,6 +1,7 @@
 // `npm run bench -- [FILTER ...] [--peers] [--relaxed] [--quick] [--json FILE]`: coppice against plain typed-array JavaScript, and
 // with --peers against the packages that `npm run bench:peers` installs. A filter is a part of a suite's, a case's or a shape's name.
 // `npm run bench -- crossover [FILTER ...]`: where one way of computing overtakes another (crossover.mjs).
+// `npm run bench -- entropy [FILTER ...]`: the entropy coder on the networks of the data folder (entropy.mjs).
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { activation } from "./activation.mjs";
@@ -41,6 +42,11 @@ const { filters, peers: wanted, relaxed, quick, json } = parsed(process.argv.sli
 if (filters[0] === "crossover") {
   const { crossover } = await import("./crossover.mjs");
   await crossover({ relaxed, quick, filters: filters.slice(1) });
+  process.exit(0);
+}
+if (filters[0] === "entropy") {
+  const { entropy } = await import("./entropy.mjs");
+  await entropy({ relaxed, quick, filters: filters.slice(1) });
   process.exit(0);
 }
 if (relaxed) checkRelaxed();
