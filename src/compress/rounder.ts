@@ -3,6 +3,7 @@ import type { Int8Weight } from "../graph/weight.js";
 import { codesAt, type FullEngine, place } from "../kernels/engine.js";
 import { log } from "../math.js";
 import type { Moments } from "./moments.js";
+import { roundScale } from "./quantize.js";
 
 /** Largest integer of a code. */
 const levels = 127;
@@ -103,7 +104,7 @@ export class Rounder {
     const stepOf = (part: Float64Array) => {
       const most = part.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       const wanted = size * Math.sqrt(squares(part) / Math.max(1, part.length));
-      return most === 0 ? 1 : coarse(Math.max(wanted, most / levels));
+      return most === 0 ? 1 : roundScale(Math.max(wanted, most / levels));
     };
     if (kind === "tensor") return Float32Array.of(stepOf(values));
     return Float32Array.from({ length: this.#rows }, (_, r) => stepOf(values.subarray(r * cols, (r + 1) * cols)));
@@ -192,13 +193,6 @@ function damp(gram: Float64Array, cols: number): Float64Array {
   for (let at = 0; at < gram.length; at += cols * cols)
     for (let c = 0; c < cols; c++) damped[at + c * (cols + 1)] += more;
   return damped;
-}
-
-/** The next power of two times 1, 1 1/8, ... 1 7/8 from x on: a scale of so few bits costs little in a file. */
-function coarse(x: number): number {
-  const bits = new Uint32Array(Float32Array.of(x).buffer);
-  bits[0] = (bits[0] + 0xfffff) & ~0xfffff;
-  return new Float32Array(bits.buffer)[0];
 }
 
 function squares(values: Float64Array): number {
