@@ -184,14 +184,18 @@ describe("calibration", () => {
         weights: { ...recipe.weights, ...Object.fromEntries(biases.map(([name]) => [name, { storage: "int8" }])) },
       };
     };
-    for (const seed of [1, 20, 40]) {
+    // Of six networks together: what the correction of one layer does to the next may also be in vain.
+    const errors = { plain: 0, calibrated: 0 };
+    for (const seed of [1, 20, 40, 60, 80, 100]) {
       const graph = small(seed);
       const want = output(graph);
       const plain = await run(graph, { recipe: fine(graph) });
       const calibration = [{ x: samples(30, 5) }, { x: samples(30, 6) }];
       const calibrated = await run(graph, { recipe: fine(graph), calibration });
-      expect(relative(want, output(calibrated.graph))).toBeLessThan(relative(want, output(plain.graph)));
+      errors.plain += relative(want, output(plain.graph));
+      errors.calibrated += relative(want, output(calibrated.graph));
     }
+    expect(errors.calibrated).toBeLessThan(0.8 * errors.plain);
   });
 
   it("weighs errors by what each column meets", async () => {
