@@ -1,5 +1,5 @@
 import { expected, UnsupportedError } from "../errors.js";
-import { type Body, bodiesOf, type GraphNode } from "../graph/graph.js";
+import type { GraphNode } from "../graph/graph.js";
 import { erf, gelu, relu, sigmoid, tanh } from "./activation.js";
 import { attention } from "./attention.js";
 import { bitCast } from "./bit-cast.js";
@@ -231,21 +231,11 @@ const ours: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
   [ownDomain, new Map([["Attention", plainAttention]])],
 ]);
 
-/** @throws UnsupportedError where a graph that no pass has seen yet names an operator that only passes make */
-export function refuseOurs({ nodes }: Body): void {
-  for (const node of nodes) {
-    if (node.domain === ownDomain) refuse(node);
-    for (const body of bodiesOf(node)) refuseOurs(body);
-  }
-}
-
-function refuse({ name, domain, op }: GraphNode): never {
-  throw new UnsupportedError(expected(`node ${name}`, "an operator that runs here", domain ? `${domain}.${op}` : op));
-}
-
 /** @throws UnsupportedError naming the node and its operator */
 export function operatorOf(node: GraphNode): Op {
   const known = node.domain ? ours.get(node.domain) : operators;
   const op = known?.get(node.op);
-  return op ?? refuse(node);
+  if (op) return op;
+  const name = node.domain ? `${node.domain}.${node.op}` : node.op;
+  throw new UnsupportedError(expected(`node ${node.name}`, "an operator that runs here", name));
 }

@@ -60,6 +60,12 @@ export class Net implements Outlines {
     }
   }
 
+  /** Tells that what reads the output of an Identity reads its input from here on. @param stays whether the Identity itself does too */
+  passBy({ inputs: [source], outputs: [value] }: GraphNode, stays: boolean): void {
+    this.#read(source, this.uses(value) - (stays ? 0 : 1));
+    this.#uses.set(value, 0);
+  }
+
   #read(name: string, times: number): number {
     const uses = this.uses(name) + times;
     this.#uses.set(name, uses);
@@ -152,6 +158,7 @@ export class Net implements Outlines {
 export function rewrite(graph: Graph, patterns: Patterns, knowledgeOf?: (graph: Graph) => Knowledge): Graph {
   const net = new Net(graph, () => inferShapes(graph, knowledgeOf));
   const sources = new Map<string, string>();
+  const asked = askedByName(graph);
   let found = false;
   const nodes = graph.nodes.flatMap((given) => {
     const inputs = sources.size > 0 ? given.inputs.map((name) => sources.get(name) ?? name) : given.inputs;
@@ -159,15 +166,23 @@ export function rewrite(graph: Graph, patterns: Patterns, knowledgeOf?: (graph: 
     const made = matched(node, net, Object.hasOwn(patterns, node.op) ? patterns[node.op] : []) ?? [node];
     if (made.length > 1 || made[0] !== given) {
       found = true;
-      net.replace(given, made);
+      net.replace(node, made);
     }
     for (const each of made) net.add(each);
     const [last] = made.slice(-1);
-    // It stays where a body or an output of the graph asks for it by name.
-    if (last.op === "Identity" && !last.domain) sources.set(last.outputs[0], last.inputs[0]);
+    if (last.op === "Identity" && !last.domain) {
+      sources.set(last.outputs[0], last.inputs[0]);
+      net.passBy(last, asked.has(last.outputs[0]));
+    }
     return made;
   });
   return dropDead(found ? { ...graph, nodes, weights: net.weights } : graph);
+}
+
+/** What bodies and outputs of the graph ask for by its name. */
+function askedByName(graph: Graph): ReadonlySet<string> {
+  const inside = graph.nodes.flatMap((node) => readBy(node).slice(node.inputs.length));
+  return new Set([...inside, ...graph.outputs.map(({ name }) => name)]);
 }
 
 function matched(node: GraphNode, net: Net, patterns: readonly Pattern[] = []): readonly GraphNode[] | undefined {

@@ -108,3 +108,16 @@ export function targetOf(
   if (data.buffer === memory) throw new TypeError(expected(where, "memory of the caller", "the model's own"));
   return data;
 }
+
+/** Checks that the arrays that a caller gives for outputs lie apart. @throws TypeError */
+export function checkApart(names: readonly ValueInfo[], targets: readonly (TypedArray | undefined)[]): void {
+  for (let i = 1; i < targets.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const [a, b] = [targets[i], targets[j]];
+      if (!a || !b || a.buffer !== b.buffer || a.byteLength === 0 || b.byteLength === 0) continue;
+      if (a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength) {
+        throw new TypeError(expected(`output ${names[i].name}`, "memory of its own", `that of ${names[j].name}`));
+      }
+    }
+  }
+}

@@ -4,11 +4,12 @@ import { checkGraph } from "../graph/check.js";
 import type { Dim, Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine } from "../kernels/engine.js";
 import type { Info } from "../ops/op.js";
-import { refuseOurs } from "../ops/registry.js";
 import { applyPasses, passes } from "../passes/index.js";
 import { bindShape, DependsOnValue } from "../passes/infer.js";
+import { checkOperators } from "../passes/operators.js";
 import { sameShape, type Tensor } from "../tensor.js";
 import {
+  checkApart,
   checkNames,
   checkShape,
   type Feeds,
@@ -63,7 +64,7 @@ export class Model {
   /** @throws OutOfMemoryError, UnsupportedError, FormatError */
   constructor(graph: Graph, module: WebAssembly.Module, options: SessionOptions = {}) {
     checkGraph(graph);
-    refuseOurs(graph);
+    checkOperators(graph);
     for (const { name } of graph.outputs) {
       if (graph.weights.has(name))
         throw new UnsupportedError(expected(`output ${name}`, "a computed value", "a weight"));
@@ -99,6 +100,7 @@ export class Model {
     const given = this.outputs.map(({ name, dtype }) =>
       targetOf(name, { dtype, shape: plan.slots.get(name)!.shape }, outputs, buffer),
     );
+    checkApart(this.outputs, given);
     this.#feed(plan, feeds);
     runPlan(plan);
     const results: Record<string, Tensor & { readonly data: T }> = {};

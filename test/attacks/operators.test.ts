@@ -167,10 +167,10 @@ describe("sparse weights of two billion elements", () => {
 
 describe("operators that there are none of", () => {
   test.each([
-    ["an unknown one", "Frobnicate", undefined, "Frobnicate"],
-    ["one that every object has", "constructor", undefined, "constructor"],
-    ["one of another domain", "Gelu", "com.example", "com.example.Gelu"],
-    ["one that only passes make", "Attention", "coppice", "coppice.Attention"],
+    ["an unknown one", "Frobnicate", undefined, "Frobnicate of opset 21"],
+    ["one that every object has", "constructor", undefined, "constructor of opset 21"],
+    ["one of another domain", "Gelu", "com.example", "com.example.Gelu of opset 1"],
+    ["one that only passes make", "Attention", "coppice", "coppice.Attention of opset 1"],
   ])("%s", async (_, op, domain, name) => {
     const { feeds, ...graph } = graphOf([{ op, inputs: "f[1]" }]);
     const opset = new Map([

@@ -103,9 +103,14 @@ describe("inspect", () => {
     const { code, out } = await inspect(path);
     expect(code).toBe(0);
     expect(out).toContain("49 nodes: Add 45, Gemm 2, ImageDecoder 1, Relu 1");
-    expect(out).toContain("no plan, fed x [1, 8]: node odd: expected an operator that runs here, got ImageDecoder");
+    expect(out).toContain(
+      "no plan, fed x [1, 8]: node odd: expected an operator that runs here, got ImageDecoder of opset 21",
+    );
     const asked = await inspect(path, "--plan");
-    expect([asked.code, asked.err]).toEqual([1, "node odd: expected an operator that runs here, got ImageDecoder\n"]);
+    expect([asked.code, asked.err]).toEqual([
+      1,
+      "node odd: expected an operator that runs here, got ImageDecoder of opset 21\n",
+    ]);
   });
 
   test("reads the weights of .safetensors", async () => {

@@ -151,6 +151,25 @@ describe("movement", () => {
     expect(new Model(both, runModule).run(x).y).toEqual(rest);
   });
 
+  test.each<[string, (net: Lines, y: string) => string]>([
+    ["a sum", (net, y) => net.op("Add", [y, net.of([2, 1, 1])])],
+    ["a factor", (net, y) => net.op("Mul", [y, net.of([2, 1, 1])])],
+    ["a norm", (net, y) => net.op("BatchNormalization", [y, ...[1, 2, 3].map(() => net.of([2])), net.of([2], 1, 2)])],
+  ])("%s does not go into a product that is read past what cancels", (_name, write) => {
+    const net = new Lines(["N", 2, 4, 4]);
+    const conv = net.op("Conv", [net.x, net.of([2, 2, 1, 1])]);
+    const turned = net.op("Transpose", [conv], { perm: [0, 2, 3, 1] });
+    const back = net.op("Transpose", [turned], { perm: [0, 3, 1, 2] });
+    const after = net.op("Relu", [write(net, back)]);
+    const graph = net.graph(net.op("Mul", [after, back]), ["N", 2, 4, 4]);
+    const made = passed(graph);
+    expect(ops(made)).toEqual(["Conv", graph.nodes[3].op, "Relu", "Mul"]);
+    const feeds = feedsOf(graph);
+    const open = { ...graph, outputs: [...graph.outputs, { name: conv, dtype: "float32" as const }] };
+    const [got, want] = [graph, open].map((one) => new Model(one, runModule).run(feeds).y.data);
+    for (const [i, value] of want.entries()) expect(got[i]).toBeCloseTo(value, 4);
+  });
+
   test("an output of the graph keeps its name where what is before it cancels", () => {
     const net = new Lines([2, 3]);
     const graph = net.graph(net.op("Transpose", [net.op("Transpose", [net.x], { perm: [1, 0] })]), [2, 3]);

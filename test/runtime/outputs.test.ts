@@ -81,6 +81,29 @@ describe("outputs that the caller owns", () => {
     expect(bits(pool.slice(0, 6))).toEqual(bits(once));
   });
 
+  test("over one another are refused, and nothing is written; side by side they are not", () => {
+    const b = new GraphBuilder("two");
+    const given = b.input("x", [4]);
+    b.output("s", [4], b.node("Neg", [given]));
+    b.output("r", [4], b.node("Relu", [given]));
+    const model = new Model(b.build(), runModule);
+    const feeds = { x: Float32Array.of(1, -2, 3, -4) };
+    const memory = new Float32Array(8).fill(9);
+    for (const [first, second] of [
+      [0, 0],
+      [0, 2],
+      [3, 0],
+    ]) {
+      const outputs = { s: memory.subarray(first, first + 4), r: memory.subarray(second, second + 4) };
+      expect(() => model.run(feeds, outputs)).toThrow(
+        new TypeError("output r: expected memory of its own, got that of s"),
+      );
+      expect(memory.every((value) => value === 9)).toBe(true);
+    }
+    model.run(feeds, { s: memory.subarray(0, 4), r: memory.subarray(4) });
+    expect([...memory]).toEqual([-1, 2, -3, 4, 1, 0, 3, 0]);
+  });
+
   test("some of several outputs", () => {
     const b = new GraphBuilder("two");
     const a = b.input("a", ["N"]);
