@@ -4,6 +4,7 @@ import { codesAt, type FullEngine, place } from "../kernels/engine.js";
 import { log } from "../math.js";
 import type { Moments } from "./moments.js";
 import { roundScale } from "./quantize.js";
+import { roundByRate } from "./rate.js";
 
 /** Largest integer of a code. */
 const levels = 127;
@@ -147,25 +148,11 @@ export class Rounder {
 
   /** The same where columns do not know of one another. */
   #plainly(step: Float32Array): [Int8Array, Float64Array] {
-    const [rows, cols] = [this.#rows, this.#cols];
-    const bits = this.#prices(step);
-    const q = new Int8Array(rows * cols);
-    const error = new Float64Array(rows);
-    for (let r = 0, i = 0; r < rows; r++) {
-      for (let c = 0; c < cols; c++, i++) {
-        const x = this.#values[i] / step[r];
-        const close = nearest(x);
-        let best = close;
-        let least = (x - close) * (x - close) + slope * bits[close + 128];
-        for (const other of [close - Math.sign(close), 0]) {
-          const cost = (x - other) * (x - other) + slope * bits[other + 128];
-          if (cost < least) [best, least] = [other, cost];
-        }
-        q[i] = best;
-        error[r] += (x - best) * (x - best) * step[r] * step[r];
-      }
-    }
-    return [q, error];
+    const [values, cols] = [this.#values, this.#cols];
+    const stepOf = (i: number) => step[Math.floor(i / cols)];
+    const units = Float32Array.from(values, (value, i) => value / stepOf(i));
+    const q = roundByRate({ values: units, cols, scale: Float32Array.of(1), levels }, slope);
+    return [q, this.error(Float32Array.from(q, (code, i) => code * stepOf(i)))];
   }
 
   /** Bits of each integer by how often plain rounding gives it. */

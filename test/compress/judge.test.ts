@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { candidate } from "../../src/compress/candidate.js";
+import { compress } from "../../src/compress/compress.js";
+import { Judge } from "../../src/compress/judge.js";
+import { measured } from "../../src/compress/sensitivity.js";
+import { GraphBuilder } from "../../src/graph/build.js";
+import { withWeights } from "../../src/graph/graph.js";
+import type { DenseWeight, PlainWeight } from "../../src/graph/weight.js";
+import { Model } from "../../src/runtime/session.js";
+import { normals } from "../support/kernels.js";
+import { fed, fullModule } from "../support/network.js";
+
+function network(last: "logits" | "probabilities") {
+  const b = new GraphBuilder("judged");
+  const x = b.input("x", ["N", 6]);
+  const h = b.node("Relu", [b.node("Gemm", [x, b.weight("first", [12, 6], normals(72, 1))], { transB: 1 })]);
+  const y = b.node("Gemm", [h, b.weight("second", [5, 12], normals(60, 2))], { transB: 1 });
+  b.output("y", ["N", 5], last === "logits" ? b.node("Identity", [y]) : b.node("Softmax", [y]));
+  return b.build();
+}
+
+const feeds = [{ x: fed([4, 6], 7) }, { x: fed([3, 6], 8) }];
+const moved = (name: string, by: number, graph = network("logits")): [string, PlainWeight] => {
+  const weight = graph.weights.get(name) as DenseWeight;
+  return [name, { ...weight, data: (weight.data as Float32Array).map((value, i) => value + by * Math.sin(i)) }];
+};
+
+describe("the judge", () => {
+  it("gives the squared error of outputs over their squared norm", () => {
+    const graph = network("logits");
+    const judge = new Judge(graph, fullModule, feeds);
+    expect(judge.error([])).toBe(0);
+    const change = moved("second", 0.1);
+    const outputs = [graph, withWeights(graph, [change])].map((one) => {
+      const model = new Model(one, fullModule);
+      return feeds.flatMap((each) => [...model.run(each).y.data]);
+    });
+    const off = outputs[0].reduce((sum, value, i) => sum + (value - outputs[1][i]) ** 2, 0);
+    const norm = outputs[0].reduce((sum, value) => sum + value ** 2, 0);
+    expect(judge.error([change])).toBeCloseTo(off / norm, 10);
+  });
+
+  it("gives the mean divergence of outputs that are probabilities", () => {
+    const graph = network("probabilities");
+    const change = moved("second", 0.1);
+    const outputs = [graph, withWeights(graph, [change])].map((one) => {
+      const model = new Model(one, fullModule);
+      return feeds.flatMap((each) => [...model.run(each).y.data]);
+    });
+    const divergence = outputs[0].reduce((sum, p, i) => sum + p * Math.log(p / outputs[1][i]), 0) / 7;
+    expect(new Judge(graph, fullModule, feeds).error([change])).toBeCloseTo(divergence, 6);
+  });
+
+  it("finds what is no number as bad as can be", () => {
+    const [name, weight] = moved("second", 0);
+    const spoiled = { ...(weight as DenseWeight), data: new Float32Array(60).fill(3e38) };
+    expect(new Judge(network("logits"), fullModule, feeds).error([[name, spoiled]])).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+it("sensitivities follow what was tried, and keep the order of errors", () => {
+  const judge = new Judge(network("logits"), fullModule, feeds);
+  const sizes = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
+  const list = sizes.map((by) => {
+    const [, weight] = moved("first", by);
+    return { ...candidate(weight, by * by), choice: { storage: "scalar", size: by } as const };
+  });
+  const found = measured(judge, "first", list);
+  for (const [i, { error }] of found.entries()) {
+    const real = judge.error([moved("first", sizes[i])]);
+    expect(error / real).toBeGreaterThan(0.6);
+    expect(error / real).toBeLessThan(1.7);
+    if (i > 0) expect(error).toBeGreaterThan(found[i - 1].error);
+  }
+  const lossless = measured(judge, "first", [{ ...list[0], error: 0 }]);
+  expect(lossless[0].error).toBe(0);
+});
+
+it("a target with calibration loses less of the outputs than one without", async () => {
+  const graph = network("logits");
+  const many = [{ x: fed([200, 6], 9) }];
+  const judge = new Judge(graph, fullModule, [{ x: fed([50, 6], 11) }]);
+  const errorAt = async (calibration?: typeof many) => {
+    const { graph: made } = await compress(graph, { target: { maxBytes: 230 }, calibration, module: fullModule });
+    return judge.error(made.weights as ReadonlyMap<string, PlainWeight>);
+  };
+  expect(await errorAt(many)).toBeLessThan(await errorAt());
+});
