@@ -23,5 +23,5 @@ export { inverse_factor_f64, quantize_feedback_f64, quadratic_rows_f64 } from ".
 export { absmax_rows_f32, quantize_rows_f32_i8, round_rows_f32 } from "./compress/int8";
 export { factored_pieces_f32, factored_columns_f32 } from "./ops/factored";
 export { codebook_dot_f32, codebook_scatter_f32, codebook_rows_f32 } from "./compress/codebook";
-export { cross_entropy_f32, mean_squared_error_f32 } from "./train/loss";
+export { cross_entropy_f32, divergence_f32, mean_squared_error_f32 } from "./train/loss";
 export { sgd_step_f32, adam_step_f32 } from "./train/optim";

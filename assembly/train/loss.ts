@@ -2,7 +2,7 @@
 import { exp_f32x4 } from "../math";
 import { load_head, max_lanes, store_head } from "../simd";
 
-// Kept out of line: it is called twice.
+// Kept out of line: it is called often.
 function exp4(x: v128): v128 {
   return exp_f32x4(x);
 }
@@ -42,9 +42,7 @@ export function cross_entropy_f32(rows: i32, cols: i32, logits: usize, labels: u
       store_head(dlogits + tailAt, e, tail);
       sums = f32x4.add(sums, e);
     }
-    const sum =
-      <f64>f32x4.extract_lane(sums, 0) + <f64>f32x4.extract_lane(sums, 1) +
-      <f64>f32x4.extract_lane(sums, 2) + <f64>f32x4.extract_lane(sums, 3);
+    const sum = total(sums);
     loss += log(sum) - chosen;
 
     const labelExp = <f64>load<f32>(dlogits + labelAt);
@@ -95,6 +93,89 @@ function log(x: f64): f64 {
   let series: f64 = 0;
   for (let odd = 19; odd > 1; odd -= 2) series = (series + 1 / <f64>odd) * z;
   return k * LN2_HIGH + (2 * s + (2 * s * series + k * LN2_LOW));
+}
+
+/**
+ * Returns T^2 times the sum over rows r of KL(softmax(wanted[r, :] / T) || softmax(logits[r, :] / T)), in nats;
+ * dlogits = T (softmax(logits / T) - softmax(wanted / T)) / rows.
+ *
+ * T^2, so that the gradient is of the same size for any temperature T. NaN where a row of `wanted` is not finite, or one of
+ * logits holds a NaN or +infinity.
+ *
+ * - logits, wanted: f32 [rows, cols]
+ * - dlogits: f32 [rows, cols], written in full; may be logits
+ *
+ * G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural network", 2015.
+ */
+export function divergence_f32(
+  rows: i32, cols: i32, logits: usize, wanted: usize, temperature: f32, dlogits: usize,
+): f64 {
+  assert(((logits | wanted | dlogits) & 3) == 0);
+  const rowBytes = (<usize>cols) << 2;
+  const tail = cols & 3;
+  const tailAt = rowBytes - ((<usize>tail) << 2);
+  const cold = f32x4.splat(1 / temperature);
+  let loss: f64 = 0;
+  for (let r = 0; r < rows; r++) {
+    const top = f32x4.splat(rowMax(logits, tailAt, tail));
+    const wantedTop = f32x4.splat(rowMax(wanted, tailAt, tail));
+    const shift = f32x4.sub(wantedTop, top);
+    let sums = f32x4.splat(0);
+    let wantedSums = f32x4.splat(0);
+    let low = f64x2.splat(0);
+    let high = f64x2.splat(0);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const whole = at < tailAt;
+      const x = whole ? v128.load(logits + at) : load_head(logits + at, tail, 0);
+      const w = whole ? v128.load(wanted + at) : load_head(wanted + at, tail, 0);
+      let e = exp4(f32x4.mul(f32x4.sub(x, top), cold));
+      let p = exp4(f32x4.mul(f32x4.sub(w, wantedTop), cold));
+      if (!whole) {
+        const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(tail));
+        e = v128.and(e, inside);
+        p = v128.and(p, inside);
+        store_head(dlogits + at, e, tail);
+      } else v128.store(dlogits + at, e);
+      sums = f32x4.add(sums, e);
+      wantedSums = f32x4.add(wantedSums, p);
+      // p times the log of the ratio of the two, but for the sums; a p of 0 counts nothing, whatever the other is.
+      const ratio = f32x4.mul(f32x4.sub(f32x4.sub(w, x), shift), cold);
+      const part = v128.andnot(f32x4.mul(p, ratio), f32x4.eq(p, f32x4.splat(0)));
+      low = f64x2.add(low, f64x2.promote_low_f32x4(part));
+      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i32>(part, part, 2, 3, 2, 3)));
+    }
+    const sum = total(sums);
+    const wantedSum = total(wantedSums);
+    low = f64x2.add(low, high);
+    const mixed = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);
+    // Never below 0 but for rounding; NaN stays.
+    loss += max<f64>(0, mixed / wantedSum + log(sum) - log(wantedSum));
+
+    const factor = <f64>temperature / <f64>rows;
+    const mine = f32x4.splat(<f32>(factor / sum));
+    const theirs = f32x4.splat(<f32>(factor / wantedSum));
+    for (let at: usize = 0; at < tailAt; at += 16) {
+      const p = exp4(f32x4.mul(f32x4.sub(v128.load(wanted + at), wantedTop), cold));
+      v128.store(dlogits + at, f32x4.sub(f32x4.mul(v128.load(dlogits + at), mine), f32x4.mul(p, theirs)));
+    }
+    if (tail) {
+      const p = exp4(f32x4.mul(f32x4.sub(load_head(wanted + tailAt, tail, 0), wantedTop), cold));
+      const e = load_head(dlogits + tailAt, tail, 0);
+      store_head(dlogits + tailAt, f32x4.sub(f32x4.mul(e, mine), f32x4.mul(p, theirs)), tail);
+    }
+    logits += rowBytes;
+    wanted += rowBytes;
+    dlogits += rowBytes;
+  }
+  return loss * <f64>temperature * <f64>temperature;
+}
+
+/** The sum of the lanes in f64. */
+// @ts-ignore: decorator
+@inline
+function total(v: v128): f64 {
+  return <f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1) +
+    <f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3);
 }
 
 /**

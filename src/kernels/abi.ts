@@ -326,6 +326,7 @@ export interface FullKernels extends RunKernels, GradientKernels {
 
   // train/loss, train/optim
   cross_entropy_f32(rows: number, cols: number, logits: P, labels: P, dlogits: P): number;
+  divergence_f32(rows: number, cols: number, logits: P, wanted: P, temperature: number, dlogits: P): number;
   mean_squared_error_f32(n: number, y: P, target: P, dy: P): number;
   sgd_step_f32(n: number, w: P, dw: P, velocity: P, mask: P, rate: number, momentum: number, decay: number): void;
   adam_step_f32(

@@ -17,9 +17,10 @@ import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
+import type { Batch } from "./data.js";
 import { bindLoss } from "./loss.js";
 import { bindOptimizer } from "./optim.js";
-import { type Batch, batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
+import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
 import { createParameter, isPrunable, type Parameter } from "./parameter.js";
 import { createPruner, type MaskChange } from "./prune.js";
 
@@ -131,7 +132,7 @@ class Training {
     const output = graph.outputs[0];
     const gradient = this.#backward.outputs.get(output.name);
     if (gradient === undefined) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
-    this.#loss = bindLoss(engine, options.loss, this.#plan.slots.get(output.name)!, gradient);
+    this.#loss = bindLoss(engine, module, options, this.#plan.slots.get(output.name)!, gradient);
     const trained = [...this.#parameters.values()].flatMap((parameter) => parameter.trained);
     const prunables = [...this.#parameters.values()].filter(isPrunable);
     this.#pruner = createPruner(engine, prunables, options.scope ?? "global", options.revival ?? "keep");
@@ -148,7 +149,7 @@ class Training {
     for (const parameter of this.#parameters.values()) parameter.refresh();
     runPlan(this.#plan);
     this.#backward.clear();
-    const loss = this.#loss.run(batch.target);
+    const loss = this.#loss(batch);
     if (!Number.isFinite(loss)) throw new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${loss}`));
     this.#backward.run();
     for (const parameter of this.#parameters.values()) parameter.pull();

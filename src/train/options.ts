@@ -1,18 +1,10 @@
 import { expected } from "../errors.js";
 import { checkRate, checkSchedule, type Rate, type Schedule } from "../schedule.js";
-import { nameOf, type Tensor } from "../tensor.js";
-import type { Loss, Target } from "./loss.js";
+import { nameOf } from "../tensor.js";
+import type { Batches } from "./data.js";
+import { checkLoss, type Loss } from "./loss.js";
 import type { Optimizer } from "./optim.js";
 import type { Revival, Scope } from "./prune.js";
-
-/** What one step learns from: a tensor for each graph input, and what the output should have been. */
-export interface Batch {
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly target: Target;
-}
-
-/** Batches, one after the other. */
-export type Batches = Iterable<Batch> | AsyncIterable<Batch>;
 
 export interface FitOptions {
   /** One step each; all of one shape. A function is given the seed: `(seed) => batches(examples, { size, epochs, seed })`. */
@@ -36,7 +28,6 @@ export interface FitOptions {
   readonly maxBytes?: number;
 }
 
-const losses: readonly Loss[] = ["crossEntropy", "meanSquaredError"];
 const kinds: readonly Optimizer["kind"][] = ["sgd", "adam"];
 const scopes: readonly Scope[] = ["global", "tensor"];
 const revivals: readonly Revival[] = ["keep", "zero", "shadow"];
@@ -56,7 +47,7 @@ export function checkOptions(options: FitOptions): void {
   if (typeof data !== "function" && !(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
     throw new TypeError(expected("fit: data", "an iterable of batches, or a function that gives one", nameOf(data)));
   }
-  oneOf("loss", loss, losses);
+  checkLoss(loss);
   oneOf("optimizer.kind", optimizer?.kind, kinds);
   for (const [key, value] of Object.entries(optimizer)) {
     if (key !== "kind" && !(Number.isFinite(value) && (value as number) >= 0)) {

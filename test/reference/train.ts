@@ -26,6 +26,32 @@ export function crossEntropy(
   return { loss, gradient };
 }
 
+/** T^2 times the summed divergence from softmax(wanted / T) to softmax(logits / T), and the gradient of its mean. */
+export function divergence(
+  rows: number,
+  cols: number,
+  logits: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  temperature: number,
+): { loss: number; gradient: Float64Array } {
+  const gradient = new Float64Array(rows * cols);
+  let loss = 0;
+  for (let r = 0; r < rows; r++) {
+    const chances = (all: ArrayLike<number>) => {
+      const row = Array.from({ length: cols }, (_, c) => all[r * cols + c] / temperature);
+      const top = Math.max(...row);
+      const sum = row.reduce((total, value) => total + Math.exp(value - top), 0);
+      return row.map((value) => ({ p: Math.exp(value - top) / sum, log: value - top - Math.log(sum) }));
+    };
+    const [mine, theirs] = [chances(logits), chances(wanted)];
+    for (const [c, { p, log }] of theirs.entries()) {
+      if (p > 0) loss += temperature ** 2 * p * (log - mine[c].log);
+      gradient[r * cols + c] = (temperature * (mine[c].p - p)) / rows;
+    }
+  }
+  return { loss, gradient };
+}
+
 export function meanSquaredError(
   y: Float32Array | Float64Array,
   target: Float32Array,

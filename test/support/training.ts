@@ -3,10 +3,12 @@ import { expect } from "vitest";
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph } from "../../src/graph/graph.js";
 import type { Weight } from "../../src/graph/weight.js";
+import type { Batch, Target } from "../../src/train/data.js";
 import { type Fit, fit, type StepReport } from "../../src/train/fit.js";
-import type { Loss, Target } from "../../src/train/loss.js";
-import type { Batch, FitOptions } from "../../src/train/options.js";
+import type { Loss } from "../../src/train/loss.js";
+import type { FitOptions } from "../../src/train/options.js";
 import { runReference } from "../reference/network.js";
+import { divergence } from "../reference/train.js";
 import { type Fed, fullModule } from "./network.js";
 
 /** Plain descent with rate 1: a weight changes by minus its gradient. */
@@ -27,17 +29,17 @@ export async function train(
   return { graph: run.graph(), reports, fit: run };
 }
 
-export function batch(inputs: Record<string, Fed>, target: Target): Batch {
+export function batch(inputs: Record<string, Fed>, target?: Target, outputs?: Float32Array): Batch {
   const tensors = Object.entries(inputs).map(
     ([name, { shape, data }]) => [name, { dtype: "float32", shape, data }] as const,
   );
-  return { inputs: Object.fromEntries(tensors), target };
+  return { inputs: Object.fromEntries(tensors), target, outputs };
 }
 
 /** The loss of the twin, in f64. */
 export function twinLoss(
   graph: Graph,
-  { inputs, target }: Batch,
+  { inputs, target, outputs }: Batch,
   loss: Loss,
   weights?: ReadonlyMap<string, ArrayLike<number>>,
 ): number {
@@ -45,8 +47,20 @@ export function twinLoss(
     Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
   );
   const { shape, data } = runReference(graph, fed, weights).get(graph.outputs[0].name)!;
-  if (loss === "meanSquaredError") return data.reduce((sum, v, i) => sum + (v - target[i]) ** 2, 0) / data.length;
+  const squares = (wanted: ArrayLike<number>) =>
+    data.reduce((sum, v, i) => sum + (v - wanted[i]) ** 2, 0) / data.length;
+  const entropy = () => entropyOf(data, shape, target!);
+  if (loss === "meanSquaredError") return squares(target!);
+  if (loss === "crossEntropy") return entropy();
+  const { teacher, match, temperature = 1, labels = 0 } = loss;
+  const wanted = teacher ? runReference(teacher, fed).get(teacher.outputs[0].name)!.data : outputs!;
   const [rows, classes] = shape;
+  const taught =
+    match === "squares" ? squares(wanted) : divergence(rows, classes, data, wanted, temperature).loss / rows;
+  return labels === 0 ? taught : (1 - labels) * taught + labels * entropy();
+}
+
+function entropyOf(data: Float64Array, [rows, classes]: readonly number[], target: Target): number {
   let sum = 0;
   for (let r = 0; r < rows; r++) {
     const row = data.subarray(r * classes, (r + 1) * classes);

@@ -5,9 +5,10 @@ import { toDense } from "../../src/graph/dense.js";
 import type { Graph } from "../../src/graph/graph.js";
 import { Model } from "../../src/runtime/session.js";
 import { cyclical } from "../../src/schedule.js";
+import type { Batch } from "../../src/train/data.js";
 import { batches } from "../../src/train/data.js";
 import { fit } from "../../src/train/fit.js";
-import type { Batch, FitOptions } from "../../src/train/options.js";
+import type { FitOptions } from "../../src/train/options.js";
 import { normals } from "../support/kernels.js";
 import { expectClose, fed, runModule, storages, withWeights } from "../support/network.js";
 import { batch, descent, train } from "../support/training.js";
@@ -221,7 +222,7 @@ describe("what fit refuses", () => {
     ],
     [
       [{ ...labelled(), target: Uint8Array.of(0, 1, 1) }],
-      new ShapeError("fit: target: expected 4 class numbers, got 3"),
+      new ShapeError("fit: target: expected 4 class numbers, got 3 in Uint8Array"),
     ],
     [
       [{ ...labelled(), target: Uint8Array.of(0, 1, 2, 0) }],
@@ -379,7 +380,7 @@ describe("batches", () => {
   const seen = (size: number, epochs: number, seed: number) =>
     [...batches(examples, { size, epochs, seed })].length &&
     Array.from(batches(examples, { size, epochs, seed }), ({ inputs, target }) => ({
-      labels: [...target],
+      labels: [...target!],
       values: [...inputs.x.data] as number[],
       shape: inputs.x.shape,
     }));
@@ -400,10 +401,28 @@ describe("batches", () => {
     expect(seen(10, 1, 1)).toHaveLength(1);
   });
 
+  test("outputs of a teacher go with their examples, with labels or without", () => {
+    const outputs = Float32Array.from({ length: 30 }, (_, i) => Math.floor(i / 3));
+    const { labels, ...unlabelled } = examples;
+    for (const given of [
+      { ...examples, outputs },
+      { ...unlabelled, outputs },
+    ]) {
+      for (const { inputs, target, outputs } of batches(given, { size: 4, epochs: 2, seed: 1 })) {
+        const ids = Array.from({ length: 4 }, (_, i) => (inputs.x.data[2 * i] as number) / 2);
+        expect([...outputs!]).toEqual(ids.flatMap((id) => [id, id, id]));
+        expect(target && [...target]).toEqual("labels" in given ? ids : undefined);
+      }
+    }
+  });
+
   test("what does not fit", () => {
     const draw = (change: object, size = 3) => [...batches({ ...examples, ...change }, { size, epochs: 1, seed: 1 })];
     expect(() => draw({ inputs: new Float32Array(19) })).toThrow(
       new ShapeError("batches: expected 10 examples of 2 values, got 19 values"),
+    );
+    expect(() => draw({ outputs: new Float32Array(25) })).toThrow(
+      new ShapeError("batches: expected outputs of 10 examples, got 25 values"),
     );
     for (const size of [0, 11, 2.5]) {
       expect(() => draw({}, size)).toThrow(new RangeError(`batches: expected a size in 1..10, got ${size}`));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { crossEntropy, meanSquaredError } from "../reference/train.js";
+import { crossEntropy, divergence, meanSquaredError } from "../reference/train.js";
 import { type Build, builds, Guarded, normals, sizes, uniform } from "../support/kernels.js";
 
 const bitsOf = (x: Float32Array) => new Uint32Array(x.buffer, x.byteOffset, x.length);
@@ -26,6 +26,26 @@ function squared(build: Build, y: Float32Array, target: Float32Array) {
   const gradient = guarded.read(Float32Array, out, y.length);
   build.kernels.mean_squared_error_f32(y.length, source, wanted, source);
   expect(bitsOf(guarded.read(Float32Array, source, y.length)), "in place").toEqual(bitsOf(gradient));
+  guarded.check();
+  return { loss, gradient };
+}
+
+function taught(
+  build: Build,
+  rows: number,
+  cols: number,
+  logits: Float32Array,
+  wanted: Float32Array,
+  temperature: number,
+) {
+  const guarded = new Guarded(build.kernels);
+  const teacher = guarded.place(wanted);
+  const out = guarded.room(4 * rows * cols);
+  const source = guarded.placeFlush(logits);
+  const loss = build.kernels.divergence_f32(rows, cols, source, teacher, temperature, out);
+  const gradient = guarded.read(Float32Array, out, rows * cols);
+  expect(build.kernels.divergence_f32(rows, cols, source, teacher, temperature, source), "in place").toEqual(loss);
+  expect(bitsOf(guarded.read(Float32Array, source, rows * cols)), "in place").toEqual(bitsOf(gradient));
   guarded.check();
   return { loss, gradient };
 }
@@ -84,6 +104,59 @@ for (const build of builds()) {
       }
     });
 
+    it("sums the divergence from a teacher and gives its gradient", () => {
+      for (const rows of [0, 1, 2, 7]) {
+        for (const cols of [1, 2, 3, 4, 5, 7, 8, 10, 17, 33, 100, 1000]) {
+          for (const temperature of [0.5, 1, 4]) {
+            const logits = normals(rows * cols, rows + cols).map((value) => value * 4);
+            const wanted = normals(rows * cols, rows + cols + 1).map((value) => value * 4);
+            const want = divergence(rows, cols, logits, wanted, temperature);
+            const got = taught(build, rows, cols, logits, wanted, temperature);
+            const what = `${rows} x ${cols} at ${temperature}`;
+            expect(Math.abs(got.loss - want.loss), what).toBeLessThanOrEqual(2e-6 * want.loss + rows * 4e-6);
+            for (const [i, value] of got.gradient.entries()) {
+              expect(Math.abs(value - want.gradient[i]), what).toBeLessThanOrEqual((8e-6 * temperature) / rows);
+            }
+          }
+        }
+      }
+    });
+
+    it("has learnt everything where the logits differ by a constant", () => {
+      for (const cols of [1, 4, 10]) {
+        const wanted = normals(cols, 3);
+        const { loss, gradient } = taught(
+          build,
+          1,
+          cols,
+          wanted.map((value) => value + 8),
+          wanted,
+          2,
+        );
+        expect(loss).toBeLessThan(1e-5);
+        expect(loss).toBeGreaterThanOrEqual(0);
+        for (const value of gradient) expect(Math.abs(value)).toBeLessThan(1e-6);
+      }
+    });
+
+    it("does not overflow far from the teacher, and is NaN where the teacher is no number", () => {
+      for (const cols of [3, 4, 9]) {
+        const far = new Float32Array(cols);
+        [far[0], far[cols - 1]] = [1000, -1000];
+        const { loss, gradient } = taught(build, 1, cols, far, far.toReversed(), 1);
+        expect(loss).toBe(2000);
+        expect([gradient[0], gradient[cols - 1]]).toEqual([1, -1]);
+        for (const value of [Number.NaN, Infinity]) {
+          for (const at of [0, cols - 1]) {
+            const broken = new Float32Array(cols);
+            broken[at] = value;
+            expect(taught(build, 1, cols, far, broken, 1).loss).toBeNaN();
+            expect(taught(build, 1, cols, broken, far, 1).loss).toBeNaN();
+          }
+        }
+      }
+    });
+
     it("means squared errors and gives their gradient", () => {
       for (const n of sizes) {
         const [y, target] = [normals(n, n), normals(n, n + 1)];
@@ -113,6 +186,7 @@ describe("loss twins", () => {
     const { gradient } = crossEntropy(rows, cols, logits, labels);
     const target = normals(rows * cols, 3);
     const squaredGradient = meanSquaredError(logits, target).gradient;
+    const taughtGradient = divergence(rows, cols, logits, target, 3).gradient;
     for (let i = 0; i < logits.length; i++) {
       const up = Float64Array.from(logits);
       const down = Float64Array.from(logits);
@@ -120,6 +194,8 @@ describe("loss twins", () => {
       down[i] -= h;
       const entropySlope = crossEntropy(rows, cols, up, labels).loss - crossEntropy(rows, cols, down, labels).loss;
       expect(entropySlope / (2 * h) / rows).toBeCloseTo(gradient[i], 5);
+      const taughtSlope = divergence(rows, cols, up, target, 3).loss - divergence(rows, cols, down, target, 3).loss;
+      expect(taughtSlope / (2 * h) / rows).toBeCloseTo(taughtGradient[i], 5);
       const squaredSlope = meanSquaredError(up, target).loss - meanSquaredError(down, target).loss;
       expect(squaredSlope / (2 * h)).toBeCloseTo(squaredGradient[i], 8);
     }

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/errors.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
+import type { Batch } from "../../src/train/data.js";
 import { fit } from "../../src/train/fit.js";
-import type { Batch, FitOptions } from "../../src/train/options.js";
+import type { FitOptions } from "../../src/train/options.js";
 import { normals } from "../support/kernels.js";
 import { fed } from "../support/network.js";
 import { batch } from "../support/training.js";
@@ -48,7 +49,15 @@ describe("options of fit", () => {
   });
 
   test.each([
-    [{ loss: "foo" }, "fit: loss: expected one of crossEntropy, meanSquaredError, got foo"],
+    [{ loss: "foo" }, 'fit: loss: expected crossEntropy, meanSquaredError or { kind: "distill" }, got foo'],
+    [
+      { loss: { kind: "foo" } },
+      'fit: loss: expected crossEntropy, meanSquaredError or { kind: "distill" }, got Object',
+    ],
+    [{ loss: { kind: "distill", teacher: "big" } }, "graph: expected a Graph, got String"],
+    [{ loss: { kind: "distill", match: "foo" } }, "fit: loss.match: expected divergence or squares, got foo"],
+    [{ loss: { kind: "distill", temperature: 0 } }, "fit: loss.temperature: expected a number in 0.01..1000, got 0"],
+    [{ loss: { kind: "distill", labels: 1.5 } }, "fit: loss.labels: expected a share in 0..1, got 1.5"],
     [{ optimizer: { kind: "rmsprop" } }, "fit: optimizer.kind: expected one of sgd, adam, got rmsprop"],
     [{ optimizer: "sgd" }, "fit: optimizer.kind: expected one of sgd, adam, got undefined"],
     [

@@ -15,7 +15,8 @@ import {
   scheduleLength,
   sparsityAt,
 } from "../../src/schedule.js";
-import type { Batch, FitOptions } from "../../src/train/options.js";
+import type { Batch } from "../../src/train/data.js";
+import type { FitOptions } from "../../src/train/options.js";
 import { normals } from "../support/kernels.js";
 import { fed, fullModule } from "../support/network.js";
 import { batch, train, twinGradient, valuesOf } from "../support/training.js";
