@@ -184,6 +184,40 @@ export function round_rows_f32(rows: i32, cols: i32, x: usize, scale: usize, y: 
   }
 }
 
+/**
+ * The gradient of the scales through round_rows_f32, g being that of its y: dscale[r] = factor * the sum over the columns c that the
+ * mask keeps of g[r, c] (q - x[r, c] / scale[r] where round(x / scale) is in -levels..levels, else q), q being that, clamped.
+ *
+ * - x, g: f32 [rows, cols]
+ * - mask: (rows * cols + 7) >> 3 bytes, or 0 for all
+ * - scale: f32 [rows], each > 0
+ * - dscale: f32 [rows], written in full
+ * - levels: 1..127
+ *
+ * S. Esser et al., "Learned step size quantization", 2020.
+ */
+export function round_rows_grad_f32(
+  rows: i32, cols: i32, x: usize, mask: usize, scale: usize, g: usize, levels: i32, factor: f32, dscale: usize,
+): void {
+  assert(((x | scale | g | dscale) & 3) == 0);
+  const top = <f32>levels;
+  let i: usize = 0;
+  for (let r = 0; r < rows; r++) {
+    const s = load<f32>(scale);
+    let sum: f64 = 0;
+    for (let c = 0; c < cols; c++, i++) {
+      if (mask && !((load<u8>(mask + (i >> 3)) >> <u8>(i & 7)) & 1)) continue;
+      const exact = load<f32>(x + (i << 2)) / s;
+      const rounded = nearest(exact);
+      const off = rounded > top ? top : rounded < -top ? -top : rounded - exact;
+      sum += <f64>load<f32>(g + (i << 2)) * <f64>off;
+    }
+    store<f32>(dscale, <f32>(<f64>factor * sum));
+    scale += 4;
+    dscale += 4;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function onGrid(v: v128, step: v128, bottom: v128, top: v128): v128 {

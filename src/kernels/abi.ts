@@ -308,6 +308,10 @@ export interface FullKernels extends RunKernels, GradientKernels {
   absmax_rows_f32(rows: number, cols: number, x: P, y: P): void;
   quantize_rows_f32_i8(rows: number, cols: number, x: P, scale: P, q: P, levels: number): void;
   round_rows_f32(rows: number, cols: number, x: P, scale: P, y: P, levels: number): void;
+  // biome-ignore format: sizes in lines
+  round_rows_grad_f32(
+    rows: number, cols: number, x: P, mask: P, scale: P, g: P, levels: number, factor: number, dscale: P,
+  ): void;
 
   // compress/codebook: gradients through W^T = Z^T C^T
   codebook_dot_f32(rows: number, d: number, rowPtr: P, col: P, g: P, codebook: P, y: P): void;

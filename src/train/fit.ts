@@ -17,11 +17,12 @@ import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, rateAt, type Schedule, sparsityAt } from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
+import { createParameter } from "./create.js";
 import type { Batch } from "./data.js";
 import { bindLoss } from "./loss.js";
 import { bindOptimizer } from "./optim.js";
 import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
-import { createParameter, isPrunable, type Parameter } from "./parameter.js";
+import { isPrunable, type Parameter } from "./parameter.js";
 import { createPruner, type MaskChange } from "./prune.js";
 
 /** One optimizer step. */

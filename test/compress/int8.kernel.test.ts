@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { absmaxRows, dequantizeRows, quantizeRows, roundRows } from "../reference/compress.js";
+import { absmaxRows, dequantizeRows, quantizeRows, roundRows, roundRowsGrad } from "../reference/compress.js";
 import { type Build, builds, Guarded, normals, sizes } from "../support/kernels.js";
 
 const bitsOf = (x: Float32Array) => new Uint32Array(x.buffer, x.byteOffset, x.length);
@@ -38,6 +38,21 @@ function round(build: Build, rows: number, cols: number, x: Float32Array, scale:
   const out = guarded.read(Float32Array, y, rows * cols);
   expect(bitsOf(guarded.read(Float32Array, source, rows * cols)), "in place").toEqual(bitsOf(out));
   return out;
+}
+
+function roundGrad(
+  build: Build,
+  rows: number,
+  cols: number,
+  given: { x: Float32Array; mask?: Uint8Array; scale: Float32Array; g: Float32Array; levels: number; factor: number },
+) {
+  const guarded = new Guarded(build.kernels);
+  const { x, mask, scale, g, levels, factor } = given;
+  const [source, s, out] = [guarded.place(x), guarded.place(scale), guarded.room(4 * rows)];
+  const kept = mask ? guarded.place(mask) : 0;
+  build.kernels.round_rows_grad_f32(rows, cols, source, kept, s, guarded.placeFlush(g), levels, factor, out);
+  guarded.check();
+  return guarded.read(Float32Array, out, rows);
 }
 
 function dequantize(build: Build, rows: number, cols: number, q: Int8Array, scale: Float32Array) {
@@ -169,5 +184,39 @@ for (const build of builds()) {
       }
       expect(absmax(build, 2, 0, new Float32Array(0))).toEqual(new Float32Array(2));
     });
+
+    it("gives the gradient of the scales as its twin does, of those that a mask keeps", () => {
+      for (const rows of [0, 1, 3]) {
+        for (const cols of sizes) {
+          const [x, g] = [normals(rows * cols, cols + rows), normals(rows * cols, cols + rows + 1)];
+          const bits = Uint8Array.from({ length: (rows * cols + 7) >> 3 }, (_, i) => (i * 73 + 29) & 255);
+          for (const [levels, size] of [
+            [1, 0.8],
+            [7, 0.3],
+            [127, 0.01],
+          ]) {
+            const scale = Float32Array.from({ length: rows }, (_, r) => size * (1 + r));
+            for (const mask of [undefined, bits]) {
+              const got = roundGrad(build, rows, cols, { x, mask, scale, g, levels, factor: 0.5 });
+              const want = roundRowsGrad(rows, cols, x, mask, scale, g, levels);
+              for (const [r, value] of got.entries()) {
+                expect(Math.abs(value - want[r] / 2)).toBeLessThanOrEqual(1e-6 * (1 + Math.abs(want[r])));
+              }
+            }
+          }
+        }
+      }
+    });
   });
 }
+
+describe("the twin of the scales' gradient", () => {
+  // Where everything is clamped, and where x moves with the scale, rounding has a slope of its own.
+  it("agrees with finite differences where the values are clamped", () => {
+    const [x, g] = [normals(40, 1).map((value) => (value < 0 ? value - 5 : value + 5)), normals(40, 2)];
+    const at = (scale: number) =>
+      roundRows(1, 40, x, Float32Array.of(scale), 3).reduce((sum, y, i) => sum + y * g[i], 0);
+    const [slope] = roundRowsGrad(1, 40, x, undefined, Float32Array.of(0.5), g, 3);
+    expect((at(0.625) - at(0.375)) / 0.25).toBeCloseTo(slope, 4);
+  });
+});

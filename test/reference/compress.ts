@@ -133,6 +133,27 @@ export function roundRows(
   return y;
 }
 
+/** Gradient of the scales through roundRows. */
+export function roundRowsGrad(
+  rows: number,
+  cols: number,
+  x: Float32Array,
+  mask: Uint8Array | undefined,
+  scale: Float32Array,
+  g: Float32Array,
+  levels: number,
+): Float64Array {
+  const out = new Float64Array(rows);
+  for (let i = 0; i < rows * cols; i++) {
+    if (mask && !kept(mask, i)) continue;
+    const r = Math.floor(i / cols);
+    const place = Math.fround(x[i] / scale[r]);
+    const q = halfToEven(place);
+    out[r] += g[i] * (Math.abs(q) > levels ? Math.sign(q) * levels : Math.fround(q - place));
+  }
+  return out;
+}
+
 /** y[r, j] = scale[r] * sum over entries of row r, in order, of values[e] * x[col[e], j]. x has n columns. */
 export function spmm(a: Csr, n: number, x: Float32Array, scale?: Float32Array, round: Round = exact): Float64Array {
   const y = new Float64Array(a.rows * n);

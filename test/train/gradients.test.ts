@@ -298,7 +298,8 @@ describe("a weight that is not stored dense", () => {
     const gradient = twinGradient(graph, data, loss, "w");
     const moved = after.weights.get("w") as Int8Weight;
     expect(moved.kind).toBe("int8");
-    expect(moved.scale).toEqual(stored.scale);
+    // What lies on the grid already is off by rounding only, and so are its scales.
+    for (const [r, scale] of moved.scale.entries()) expect(scale / stored.scale[r]).toBeCloseTo(1, 4);
     const most = stored.q.reduce((m, q) => Math.max(m, Math.abs(q)), 0);
     for (const [i, g] of gradient.entries()) {
       const scale = stored.scale[stored.scale.length === 1 ? 0 : Math.floor(i / 12)];
