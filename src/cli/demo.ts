@@ -6,14 +6,15 @@ import { readContainer, writeContainer } from "../formats/container/index.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount } from "../graph/graph.js";
 import { byteLength } from "../graph/storage.js";
-import { type LoadOptions, loadModel } from "../index.js";
+import { loadModel } from "../index.js";
 import { sizeOf } from "../tensor.js";
-import { batches, cyclical, type FitOptions, fit, type Rate, type Schedule } from "../train/index.js";
+import { cyclical } from "../train/index.js";
 import { type Figures, summary } from "./figures.js";
 import { lenet5 } from "./lenet.js";
-import { type Images, imageShape, readMnist, slice } from "./mnist.js";
+import { heldOut, type Images, readMnist, slice } from "./mnist.js";
 import { Progress } from "./progress.js";
-import { errorOf, logitsOf, millisecondsPerImage } from "./score.js";
+import { errorOf, errorOn, logitsFrom, logitsOf, millisecondsPerImage } from "./score.js";
+import { stage } from "./stage.js";
 import { checkWritable, writeWhole } from "./write.js";
 
 export interface DemoOptions {
@@ -23,9 +24,8 @@ export interface DemoOptions {
   readonly out: string;
 }
 
-/** Images held out of training: every choice is made on them. */
-const heldOut = 5000;
-const batchSize = 64;
+/** Weight decay, of what is not compressed yet. */
+const decay = 5e-4;
 
 /** Steps of each stage; a cycle is warm + ramp + hold. */
 interface Plan {
@@ -96,6 +96,7 @@ export async function demo({ quick: short, seed, json, out }: DemoOptions): Prom
   const dense = await stage("train", lenet5(seed), train, {
     seed,
     steps: plan.dense,
+    decay,
     rate: { kind: "cosine", from: 0.05, to: 0.0005, periods: [plan.dense], warm: 50 },
   });
   const { pruned, cycles } = await pruneInCycles(dense, plan, seed + 1, train, held);
@@ -137,6 +138,7 @@ async function pruneInCycles(dense: Graph, plan: Plan, seed: number, train: Imag
   const pruned = await stage("prune in cycles", dense, train, {
     seed,
     steps: peaks.length * period + settle,
+    decay,
     schedule: cyclical({
       cycles: peaks.length,
       sparsity: peaks[peaks.length - 1],
@@ -172,6 +174,7 @@ async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images,
     const tuned = await stage("tune", graph, train, {
       seed,
       steps: plan.tune,
+      decay,
       rate: { kind: "cosine", from: 0.015, to: 0.0001, periods: [plan.tune] },
     });
     return { graph: tuned, report, error: await errorOn(tuned, held) };
@@ -180,62 +183,6 @@ async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images,
   if (mixed.error <= limit) return mixed;
   const sparse = await attempt("sparse");
   return sparse.error < mixed.error ? sparse : mixed;
-}
-
-interface StageOptions {
-  readonly seed: number;
-  readonly steps: number;
-  readonly rate: Rate;
-  readonly schedule?: Schedule;
-  readonly onCycle?: (cycle: { from: number; to: number; revived: number }, graph: Graph) => Promise<void>;
-}
-
-/** Trains for some steps, with a bar. */
-async function stage(label: string, graph: Graph, images: Images, options: StageOptions): Promise<Graph> {
-  const { seed, steps, rate, schedule, onCycle } = options;
-  const progress = new Progress(label, steps);
-  const examples = { input: "image", inputs: images.pixels, shape: imageShape, labels: images.labels };
-  const epochs = Math.ceil(steps / Math.floor(images.count / batchSize));
-  const settings: FitOptions = {
-    data: take(batches(examples, { size: batchSize, epochs, seed }), steps),
-    loss: "crossEntropy",
-    optimizer: { kind: "sgd", momentum: 0.9, decay: 5e-4 },
-    rate,
-    revival: "shadow",
-    schedule,
-  };
-  const run = fit(graph, settings);
-  let note = "";
-  let average = Number.NaN;
-  for await (const { step, loss, sparsity, cycle } of run) {
-    average = Number.isNaN(average) ? loss : 0.98 * average + 0.02 * loss;
-    note = `loss ${average.toFixed(4)}${schedule ? `  sparsity ${(100 * sparsity).toFixed(2)} %` : ""}`;
-    if (step % 10 === 9) progress.update(step + 1, steps, note);
-    if (cycle) await onCycle?.(cycle, run.graph());
-  }
-  progress.end(note);
-  return run.graph();
-}
-
-function* take<T>(items: Iterable<T>, count: number): Generator<T> {
-  let left = count;
-  if (left === 0) return;
-  for (const item of items) {
-    yield item;
-    if (--left === 0) return;
-  }
-}
-
-async function errorOn(graph: Graph, images: Images): Promise<number> {
-  return errorOf(await logitsFrom(graph, images), images.labels);
-}
-
-/** Logits of a session that lives for this one question. */
-async function logitsFrom(source: Graph | Uint8Array, images: Images, options?: LoadOptions): Promise<Float32Array> {
-  const model = await loadModel(source, options);
-  const logits = logitsOf(model, images);
-  model.dispose();
-  return logits;
 }
 
 /** Runs the file with its factored weights rebuilt and in factored form. @throws Error where they differ by more than the bound */

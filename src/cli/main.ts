@@ -2,6 +2,8 @@
 import { parseArgs } from "node:util";
 import { CoppiceError } from "../errors.js";
 import { demo } from "./demo.js";
+import { experiment } from "./experiment.js";
+import { plans } from "./experiments.js";
 import { inspect, text } from "./inspect.js";
 import { stopBars } from "./progress.js";
 import { removeUnfinished } from "./write.js";
@@ -29,21 +31,38 @@ coppice demo: train, prune in cycles, decompose, write, load and run LeNet-5 on 
   --help       this text
 
   npm run demo -- --quick --json demo-out/figures.json
+
+coppice experiment: LeNet-5 or LeNet-300-100 on MNIST in as few bytes as we can
+
+  npm run experiment -- lenet5|lenet300 [--seeds N,N,...] [--json FILE]
+
+  --seeds N,N  a run for each, one after the other (default 1)
+  --json FILE  the figures, for programs
+
+  npm run experiment -- lenet300 --seeds 1,2,3 --json figures.json
 `;
 
 async function main(args: string[]): Promise<number> {
   const [command] = args;
   const helps = args.some((arg) => arg === "--help" || arg === "-h");
-  if (helps || (command !== "demo" && command !== "inspect")) {
+  const run = commands.get(command);
+  if (helps || !run) {
     process.stdout.write(help);
     return helps ? 0 : 2;
   }
-  if (command === "inspect") {
-    await inspectCommand(args.slice(1));
-    return 0;
-  }
+  await run(args.slice(1));
+  return 0;
+}
+
+const commands: ReadonlyMap<string, (args: string[]) => Promise<void>> = new Map([
+  ["demo", demoCommand],
+  ["experiment", experimentCommand],
+  ["inspect", inspectCommand],
+]);
+
+async function demoCommand(args: string[]): Promise<void> {
   const { values } = parseArgs({
-    args: args.slice(1),
+    args,
     options: {
       quick: { type: "boolean", default: false },
       seed: { type: "string", default: "1" },
@@ -51,10 +70,8 @@ async function main(args: string[]): Promise<number> {
       json: { type: "string" },
     },
   });
-  if (!/^-?\d{1,15}$/.test(values.seed)) throw new RangeError(`--seed: expected an integer, got "${values.seed}"`);
-  const seed = Number(values.seed);
+  const seed = integer("--seed", values.seed);
   await demo({ quick: values.quick, seed, out: values.out, json: values.json });
-  return 0;
 }
 
 async function inspectCommand(args: string[]): Promise<void> {
@@ -71,6 +88,30 @@ async function inspectCommand(args: string[]): Promise<void> {
   if (positionals.length !== 1) throw new TypeError(`inspect: expected one model file, got ${positionals.length}`);
   const found = await inspect(positionals[0], { ...values, shapes: values.shape });
   process.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : text(found, values));
+}
+
+async function experimentCommand(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { seeds: { type: "string", default: "1" }, json: { type: "string" } },
+  });
+  const [network] = positionals;
+  if (positionals.length !== 1 || !isNetwork(network)) {
+    const wanted = `one of ${Object.keys(plans).join(", ")}`;
+    throw new TypeError(`experiment: expected ${wanted}, got ${positionals.join(" ") || "none"}`);
+  }
+  const seeds = values.seeds.split(",").map((seed) => integer("--seeds", seed));
+  await experiment({ network, seeds, json: values.json });
+}
+
+function isNetwork(name: string): name is keyof typeof plans {
+  return Object.hasOwn(plans, name);
+}
+
+function integer(option: string, text: string): number {
+  if (!/^-?\d{1,15}$/.test(text)) throw new RangeError(`${option}: expected an integer, got "${text}"`);
+  return Number(text);
 }
 
 /** A system's own error names what it could not do; its stack tells a user nothing. */

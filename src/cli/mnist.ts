@@ -10,6 +10,9 @@ export interface Images {
   readonly labels: Uint8Array;
 }
 
+/** Images at the end of the training set that nothing is trained on: every choice is made on them. */
+export const heldOut = 5000;
+
 export const imageShape = [1, 28, 28] as const;
 const pixelsEach = 784;
 

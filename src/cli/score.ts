@@ -1,3 +1,5 @@
+import type { Graph } from "../graph/graph.js";
+import { type LoadOptions, loadModel } from "../index.js";
 import type { Model } from "../runtime/session.js";
 import { type Images, imageShape } from "./mnist.js";
 
@@ -20,6 +22,22 @@ export function logitsOf(model: Model, images: Images): Float32Array {
     to += part.length;
   }
   return logits;
+}
+
+/** Logits of a session that lives for this one question. */
+export async function logitsFrom(
+  source: Graph | Uint8Array,
+  images: Images,
+  options?: LoadOptions,
+): Promise<Float32Array> {
+  const model = await loadModel(source, options);
+  const logits = logitsOf(model, images);
+  model.dispose();
+  return logits;
+}
+
+export async function errorOn(source: Graph | Uint8Array, images: Images): Promise<number> {
+  return errorOf(await logitsFrom(source, images), images.labels);
 }
 
 /** Top-1 error in percent. */

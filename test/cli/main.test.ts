@@ -53,6 +53,18 @@ describe("the command line", () => {
   });
 
   test.each([
+    [[], "experiment: expected one of lenet5, lenet300, got none"],
+    [["lenet"], "experiment: expected one of lenet5, lenet300, got lenet"],
+    [["lenet5", "--seeds", "1,,2"], '--seeds: expected an integer, got ""'],
+    [["lenet5", "--json", "/dev/null/x.json"], "/dev/null"],
+  ])("experiment %j is refused before any work, in one line", async (args, message) => {
+    const { code, out, err } = await run(["experiment", ...args]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
+  });
+
+  test.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)("%s in the middle of training ends it, and nothing is left behind", async (signal, wanted) => {
