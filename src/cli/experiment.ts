@@ -104,18 +104,17 @@ export interface Run {
 
 /**
  * Trains a network, cuts it narrower and narrower, and from each width on the way makes a file: pruned in cycles, compressed, and tuned
- * while its support moves on in cycles. Everything after the first stage learns from the dense network and from the labels.
+ * while its support moves on in cycles. All of that learns from a teacher and from the labels.
  */
 export async function run(plan: Plan, seed: number, train: Images, held: Images): Promise<Run> {
   const { layers } = plan;
   let next = seed;
   const fresh = () => ++next;
-  const dense = await stage("train", plan.create(seed), train, {
-    ...settings(fresh(), plan.dense, 0.05),
-    loss: "crossEntropy",
-    decay: 5e-4,
-  });
-  const outputs = await logitsFrom(dense, train);
+  const first = (label: string, create: Plan["create"], steps: number) =>
+    stage(label, create(seed), train, { ...settings(fresh(), steps, 0.04), decay: 5e-4, shift: true });
+  const dense = await first("train", plan.create, plan.dense);
+  const teacher = plan.teacher ? await first("train the teacher", plan.teacher.create, plan.teacher.dense) : dense;
+  const outputs = await logitsFrom(teacher, train);
   const taught = { outputs, loss: { kind: "distill", temperature: 2, labels: 0.3 } } as const;
   const outcomes: Outcome[] = [];
   let wide = dense;
@@ -145,6 +144,7 @@ async function finish(
     ...taught,
     ...settings(fresh(), prune, 0.015),
     decay: 1e-4,
+    revival: "keep",
     schedule: inCycles(
       prune,
       [1 - 3 * (1 - peak), 1 - 1.5 * (1 - peak), peak].map((level) => Math.max(0, level)),
@@ -160,6 +160,7 @@ async function finish(
   const tuned = await stage("tune", graph, train, {
     ...taught,
     ...settings(fresh(), tune, 0.01),
+    revival: "keep",
     schedule: inCycles(tune, [level, level, level]),
     async onCycle(cycle) {
       revived += cycle.revived;

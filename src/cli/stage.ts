@@ -1,7 +1,9 @@
 import type { Graph } from "../graph/graph.js";
+import { Random } from "../random.js";
 import { batches, type CycleReport, type FitOptions, fit } from "../train/index.js";
 import { type Images, imageShape } from "./mnist.js";
 import { Progress } from "./progress.js";
+import { shifted } from "./shift.js";
 
 const batchSize = 64;
 
@@ -11,6 +13,8 @@ export interface StageOptions extends Partial<Pick<FitOptions, "schedule" | "los
   readonly rate: FitOptions["rate"];
   /** Weight decay. */
   readonly decay: number;
+  /** Whether images are moved by a pixel, another way each time. */
+  readonly shift?: boolean;
   /** What a teacher makes of the images, [count, 10]. */
   readonly outputs?: Float32Array;
   readonly onCycle?: (cycle: CycleReport, graph: Graph) => Promise<void>;
@@ -18,15 +22,16 @@ export interface StageOptions extends Partial<Pick<FitOptions, "schedule" | "los
 
 /** Trains for some steps on labelled images, with a bar. */
 export async function stage(label: string, graph: Graph, images: Images, options: StageOptions): Promise<Graph> {
-  const { seed, steps, rate, decay, outputs, onCycle, ...settings } = options;
+  const { seed, steps, rate, decay, shift, outputs, onCycle, ...settings } = options;
   const progress = new Progress(label, steps);
   const examples = { input: "image", inputs: images.pixels, shape: imageShape, labels: images.labels, outputs };
   const epochs = Math.ceil(steps / Math.floor(images.count / batchSize));
+  const data = take(batches(examples, { size: batchSize, epochs, seed }), steps);
   const run = fit(graph, {
     loss: "crossEntropy",
     revival: "shadow",
     ...settings,
-    data: take(batches(examples, { size: batchSize, epochs, seed }), steps),
+    data: shift ? shifted(data, "image", new Random(seed)) : data,
     optimizer: { kind: "sgd", momentum: 0.9, decay },
     rate,
   });
