@@ -15,7 +15,10 @@ export interface FitOptions {
   readonly rate?: Rate;
   /** What `data` draws its order from, an integer; by default 1. Nothing else in training is random. */
   readonly seed?: number;
-  /** Sparsity over the steps; without it nothing is pruned, and masks that the graph brings stay as they are. */
+  /**
+   * Sparsity over the steps: of dense and masked weights, of sparse int8 ones, and of the coefficients of factored ones. Without it
+   * nothing is pruned, and masks and supports that the graph brings stay as they are.
+   */
   readonly schedule?: Schedule;
   /** `global` by default: one threshold over all prunable weights. */
   readonly scope?: Scope;

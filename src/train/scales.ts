@@ -1,4 +1,5 @@
 import { type FullEngine, floatsAt, place } from "../kernels/engine.js";
+import { powerOfTwo } from "../math.js";
 import type { Trained } from "./parameter.js";
 
 /** Values [rows, cols] rounded to integers in -levels..levels times a scale for each row. */
@@ -32,7 +33,10 @@ export function createScales(engine: FullEngine, grid: Grid, scale: Float32Array
   const values = place(engine, scale);
   const gradient = arena.alloc(4 * rows);
   const lowest = scale.reduce((low, value) => Math.min(low, value), Number.POSITIVE_INFINITY);
-  const limits = place(engine, Float32Array.of(least * lowest, Number.POSITIVE_INFINITY, -0));
+  const limits = place(
+    engine,
+    Float32Array.of(Math.max(least * lowest, powerOfTwo(-149)), Number.POSITIVE_INFINITY, -0),
+  );
   const factor = 1 / Math.sqrt(Math.max(1, cols * levels));
   return {
     trained: { size: rows, values, gradient, mask: 0, decays: false },
