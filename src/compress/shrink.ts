@@ -2,7 +2,7 @@ import { plain } from "../graph/dense.js";
 import { type Graph, type GraphNode, withWeights } from "../graph/graph.js";
 import { readBy } from "../graph/order.js";
 import { denseOf, matrixOf } from "../graph/storage.js";
-import type { PlainWeight } from "../graph/weight.js";
+import { type FactoredWeight, isReal, type PlainWeight } from "../graph/weight.js";
 import { number } from "../ops/attributes.js";
 import { sizeOf } from "../tensor.js";
 import { select } from "./select.js";
@@ -75,14 +75,14 @@ function shrinkLink(graph: Graph, { from, way, to }: Link): Graph {
   const [bias, biasAfter] = [weightOf(from, 2), weightOf(to, 2)];
   const { rows } = matrixOf(before.shape);
   const each = matrixOf(after.shape).cols / rows;
-  if (before.kind === "factored" || after.kind === "factored" || !Number.isInteger(each)) return graph;
-  if (bias && (bias.kind === "factored" || bias.shape.join() !== String(rows))) return graph;
+  if (!isCuttable(before) || !isCuttable(after) || !Number.isInteger(each)) return graph;
+  if (bias && (!isCuttable(bias) || bias.shape.join() !== String(rows))) return graph;
 
   const filters = denseOf(before);
   const readers = denseOf(after);
   const offsets = bias ? denseOf(bias) : new Float32Array(rows);
   const { rows: outs, cols: ins } = matrixOf(after.shape);
-  const movable = isMovable(way, to, biasAfter);
+  const movable = biasAfter?.shape[0] === outs && isMovable(way, to, biasAfter);
   /** What a channel gives everywhere, or undefined where that depends on the input. */
   const constant = (o: number): number | undefined => {
     const width = filters.length / rows;
@@ -125,7 +125,12 @@ function shrinkLink(graph: Graph, { from, way, to }: Link): Graph {
 function isMovable(way: readonly GraphNode[], to: GraphNode, bias: PlainWeight | undefined): boolean {
   const { pads, auto_pad = "NOTSET" } = to.attributes;
   const bordered = auto_pad !== "NOTSET" || (Array.isArray(pads) && pads.some((pad) => pad !== 0));
-  return bias?.kind === "dense" && bias.dtype === "float32" && !bordered && !way.some(({ op }) => op === "AveragePool");
+  if (bias?.kind !== "dense" || bias.dtype !== "float32" || bias.shape.length !== 1) return false;
+  return !bordered && !way.some(({ op }) => op === "AveragePool");
+}
+
+function isCuttable(weight: PlainWeight): weight is Exclude<PlainWeight, FactoredWeight> {
+  return weight.kind !== "factored" && (weight.kind !== "dense" || isReal(weight.dtype));
 }
 
 function range(length: number): number[] {

@@ -163,6 +163,34 @@ describe("shrink", () => {
     expect(shrink(graph)).toBe(graph);
   });
 
+  test("weights that are no real numbers, and biases of other shapes, are left alone", () => {
+    const b = new GraphBuilder("integers");
+    const w = (name: string, at: number) =>
+      b.weight(
+        name,
+        [4, 4],
+        Int32Array.from({ length: 16 }, (_, i) => (i < 4 ? 0 : i + at)),
+        "int32",
+      );
+    const h = b.node("Gemm", [b.input("x", ["N", 4], "int32"), w("v", 1)], { transB: 1 });
+    b.output("y", ["N", 4], b.node("Gemm", [h, w("w", 2)], { transB: 1 }), "int32");
+    const integers = b.build();
+    expect(shrink(integers)).toBe(integers);
+    const graph = net({
+      change: (v) => {
+        zeroRow(v, "w3", 6);
+        v.get("b3")![6] = 1;
+      },
+    });
+    const bias = (name: string, shape: number[], data: Float32Array) =>
+      withWeights(graph, [[name, { kind: "dense", shape, dtype: "float32", data }]]);
+    // One number for all rows: it can take nothing in, and not be cut.
+    for (const name of ["b3", "b4"]) {
+      const scalar = bias(name, [1], Float32Array.of(1));
+      expect(shrink(scalar)).toBe(scalar);
+    }
+  });
+
   test("a channel that something else uses too stays", () => {
     const graph = net({ change: (v) => zeroRow(v, "w3", 6) });
     const hidden = graph.nodes.find(({ inputs }) => inputs[1] === "w3")!.outputs[0];
