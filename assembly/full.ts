@@ -20,6 +20,13 @@ export { topk_scratch_bytes, topk_threshold_f32 } from "./compress/topk";
 export { sddmm_csr_f32 } from "./compress/sddmm";
 export { topk_mask_f32, mask_apply_f32, mask_count } from "./compress/mask";
 export { inverse_factor_f64, quantize_feedback_f64, quadratic_rows_f64 } from "./compress/feedback";
+export {
+  cholesky_solve_f64,
+  support_solve_f64,
+  nearest_atoms_f64,
+  reround_rows_f64,
+  reround_tiles_f64,
+} from "./compress/factor";
 export { absmax_rows_f32, quantize_rows_f32_i8, round_rows_f32, round_rows_grad_f32 } from "./compress/int8";
 export { factored_pieces_f32, factored_columns_f32 } from "./ops/factored";
 export { codebook_dot_f32, codebook_scatter_f32, codebook_rows_f32 } from "./compress/codebook";

@@ -8,7 +8,7 @@
 /** Sum of a[i] * b[i]: even and odd elements apart, their sums added at the end. */
 // @ts-ignore: decorator
 @inline
-function dot(n: i32, a: usize, b: usize): f64 {
+export function dot(n: i32, a: usize, b: usize): f64 {
   const end = a + ((<usize>(n & ~1)) << 3);
   let sums = f64x2.splat(0);
   while (a < end) {
@@ -24,7 +24,7 @@ function dot(n: i32, a: usize, b: usize): f64 {
 /** y[i] += factor * x[i]. */
 // @ts-ignore: decorator
 @inline
-function add_scaled(n: i32, factor: f64, x: usize, y: usize): void {
+export function add_scaled(n: i32, factor: f64, x: usize, y: usize): void {
   const end = y + ((<usize>(n & ~1)) << 3);
   const factors = f64x2.splat(factor);
   while (y < end) {
@@ -86,13 +86,13 @@ export function inverse_factor_f64(n: i32, h: usize): i32 {
  * - u: f64 [cols, cols], what `inverse_factor_f64` gives
  * - step: f32 [rows], each > 0
  * - lambda: f64 [rows]
- * - bits: f64 [256], what the integer i costs at i + 128
+ * - bits: f64 [tables, 256], what the integer i costs in column c at [c % tables, i + 128]
  * - q: int8 [rows, cols], written in full
  * - error: f64 [rows], written: the error e H e^T of each row
  */
 export function quantize_feedback_f64(
-  rows: i32, cols: i32, w: usize, u: usize, step: usize, lambda: usize, bits: usize, levels: i32, q: usize,
-  error: usize,
+  rows: i32, cols: i32, w: usize, u: usize, step: usize, lambda: usize, tables: i32, bits: usize, levels: i32,
+  q: usize, error: usize,
 ): void {
   assert(((w | u | step | lambda | bits | error) & 3) == 0);
   const line = (<usize>cols) << 3;
@@ -101,7 +101,10 @@ export function quantize_feedback_f64(
     const size = <f64>load<f32>(step + ((<usize>r) << 2));
     const price = load<f64>(lambda + ((<usize>r) << 3));
     let total: f64 = 0;
+    let table = 0;
     for (let c = 0; c < cols; c++) {
+      const prices = bits + ((<usize>table) << 11);
+      if (++table == tables) table = 0;
       const diagonal = u + <usize>c * (line + 8);
       const root = load<f64>(diagonal);
       const value = load<f64>(w);
@@ -109,14 +112,14 @@ export function quantize_feedback_f64(
       const close = min(max(nearest<f64>(x), -end), end);
       let best = close;
       if (price > 0 && close != 0) {
-        let least = cost(value - close * size, root, price, bits, close);
+        let least = cost(value - close * size, root, price, prices, close);
         const inner = close > 0 ? close - 1 : close + 1;
-        const other = cost(value - inner * size, root, price, bits, inner);
+        const other = cost(value - inner * size, root, price, prices, inner);
         if (other < least) {
           least = other;
           best = inner;
         }
-        if (cost(value, root, price, bits, 0) < least) best = 0;
+        if (cost(value, root, price, prices, 0) < least) best = 0;
       }
       store<i8>(q++, <i8>best);
       const off = (value - best * size) / root;

@@ -1,6 +1,6 @@
 import { matrixOf } from "../graph/storage.js";
 import type { Int8Weight } from "../graph/weight.js";
-import { codesAt, type FullEngine, place } from "../kernels/engine.js";
+import { codesAt, doublesAt, type FullEngine, place } from "../kernels/engine.js";
 import { log } from "../math.js";
 import type { Moments } from "./moments.js";
 import { roundScale } from "./quantize.js";
@@ -36,6 +36,7 @@ export class Rounder {
   readonly #rows: number;
   readonly #cols: number;
   readonly #groups: number;
+  readonly #period: number;
   /** Address of the factor of each group; they stand in a row. */
   readonly #factors: number;
   /** Address of H of each group. */
@@ -43,14 +44,24 @@ export class Rounder {
   /** Mean over the columns of 1 / U[c, c]^2: what a squared error of 1 costs. */
   readonly #scale: number;
 
-  /** @param moments of the inputs, where they are known; without second moments every input counts alike */
-  constructor(engine: FullEngine, shape: readonly number[], dense: Float32Array, moments?: Moments) {
+  /**
+   * @param moments of the inputs, where they are known; without second moments every input counts alike
+   * @param period after so many columns their integers are as likely again
+   */
+  constructor(
+    engine: FullEngine,
+    shape: readonly number[],
+    dense: ArrayLike<number>,
+    moments?: Pick<Moments, "gram">,
+    period = 1,
+  ) {
     const { rows, cols } = matrixOf(shape);
     this.#engine = engine;
     this.#shape = shape;
     this.#values = Float64Array.from(dense);
     this.#rows = rows;
     this.#cols = cols;
+    this.#period = period;
     const gram = moments?.gram;
     this.#groups = gram ? gram.length / (cols * cols) : 1;
     if (!gram) {
@@ -135,6 +146,7 @@ export class Rounder {
             u,
             steps + 4 * from,
             lambda + 8 * from,
+            this.#period,
             bits,
             levels,
             q + at,
@@ -148,20 +160,28 @@ export class Rounder {
 
   /** The same where columns do not know of one another. */
   #plainly(step: Float32Array): [Int8Array, Float64Array] {
-    const [values, cols] = [this.#values, this.#cols];
+    const [values, cols, period] = [this.#values, this.#cols, this.#period];
     const stepOf = (i: number) => step[Math.floor(i / cols)];
-    const units = Float32Array.from(values, (value, i) => value / stepOf(i));
-    const q = roundByRate({ values: units, cols, scale: Float32Array.of(1), levels }, slope);
+    const q = new Int8Array(values.length);
+    // Columns that have their prices in common are rounded together.
+    for (let first = 0; first < period; first++) {
+      const own: number[] = [];
+      for (let i = 0; i < values.length; i++) if ((i % cols) % period === first) own.push(i);
+      const units = Float32Array.from(own, (i) => values[i] / stepOf(i));
+      const codes = roundByRate({ values: units, cols: own.length, scale: Float32Array.of(1), levels }, slope);
+      for (const [k, i] of own.entries()) q[i] = codes[k];
+    }
     return [q, this.error(Float32Array.from(q, (code, i) => code * stepOf(i)))];
   }
 
-  /** Bits of each integer by how often plain rounding gives it. */
+  /** Bits of each integer, [period, 256], by how often plain rounding gives it. */
   #prices(step: Float32Array): Float64Array {
-    const counts = new Float64Array(256).fill(0.5);
-    for (let i = 0; i < this.#values.length; i++) {
-      counts[nearest(this.#values[i] / step[Math.floor(i / this.#cols)]) + 128]++;
+    const [cols, period] = [this.#cols, this.#period];
+    const counts = new Float64Array(256 * period).fill(0.5);
+    for (let r = 0, i = 0; r < this.#rows; r++) {
+      for (let c = 0; c < cols; c++, i++) counts[256 * (c % period) + nearest(this.#values[i] / step[r]) + 128]++;
     }
-    const all = log(this.#values.length + 128);
+    const all = log(this.#values.length / period + 128);
     return counts.map((count) => (all - log(count)) / Math.LN2);
   }
 }
@@ -184,8 +204,4 @@ function damp(gram: Float64Array, cols: number): Float64Array {
 
 function squares(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value * value, 0);
-}
-
-function doublesAt(engine: FullEngine, pointer: number, length: number): Float64Array {
-  return new Float64Array(engine.kernels.memory.buffer, pointer, length);
 }

@@ -300,9 +300,24 @@ export interface FullKernels extends RunKernels, GradientKernels {
   inverse_factor_f64(n: number, h: P): number;
   // biome-ignore format: sizes in lines
   quantize_feedback_f64(
-    rows: number, cols: number, w: P, u: P, step: P, lambda: P, bits: P, levels: number, q: P, error: P,
+    rows: number, cols: number, w: P, u: P, step: P, lambda: P, tables: number, bits: P, levels: number, q: P,
+    error: P,
   ): void;
   quadratic_rows_f64(rows: number, cols: number, e: P, h: P, error: P): void;
+
+  // compress/factor
+  cholesky_solve_f64(n: number, a: P, count: number, b: P): void;
+  support_solve_f64(n: number, k: number, gram: P, match: P, z: P, scratch: P): void;
+  nearest_atoms_f64(n: number, d: number, k: number, x: P, weight: P, c: P, index: P): void;
+  // biome-ignore format: sizes in lines
+  reround_rows_f64(
+    n: number, k: number, gram: P, match: P, scale: P, support: P, levels: number, sweeps: number, q: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  reround_tiles_f64(
+    rows: number, cols: number, high: number, wide: number, k: number, e: P, h: P, book: P, scale: P, support: P,
+    levels: number, sweeps: number, q: P, scratch: P,
+  ): void;
 
   // compress/int8
   absmax_rows_f32(rows: number, cols: number, x: P, y: P): void;

@@ -54,6 +54,9 @@ export function bytesAt(engine: Engine, pointer: number, length: number): Uint8A
 export function floatsAt(engine: Engine, pointer: number, length: number): Float32Array {
   return new Float32Array(engine.kernels.memory.buffer, pointer, length);
 }
+export function doublesAt(engine: Engine, pointer: number, length: number): Float64Array {
+  return new Float64Array(engine.kernels.memory.buffer, pointer, length);
+}
 export function wordsAt(engine: Engine, pointer: number, length: number): Uint32Array {
   return new Uint32Array(engine.kernels.memory.buffer, pointer, length);
 }

@@ -3,7 +3,12 @@ import { feedback, gramOf, quadratic } from "../reference/feedback.js";
 import { builds, Guarded, normals, uniform } from "../support/kernels.js";
 
 const sides = [1, 2, 3, 4, 5, 8, 9, 16, 17];
-const prices = Float64Array.from({ length: 256 }, (_, i) => 1 + Math.log2(1 + Math.abs(i - 128)));
+const pricesOf = (tables: number) =>
+  Float64Array.from(
+    { length: 256 * tables },
+    (_, i) => 1 + Math.log2(1 + Math.abs((i % 256) - 128)) * (1 + Math.floor(i / 256)),
+  );
+const prices = pricesOf(1);
 
 for (const { name, kernels } of builds()) {
   describe(`feedback, ${name}`, () => {
@@ -40,18 +45,20 @@ for (const { name, kernels } of builds()) {
       const h = gramOf(cols, uniform(cols + 50));
       const w = Float64Array.from(normals(rows * cols, cols));
       const step = Float32Array.of(0.3, 1, 0.05);
-      for (const [lambda, levels] of [
-        [0, 127],
-        [0.02, 127],
-        [0, 3],
-        [0.3, 7],
+      for (const [lambda, levels, tables] of [
+        [0, 127, 1],
+        [0.02, 127, 1],
+        [0, 3, 1],
+        [0.3, 7, 1],
+        [0.1, 7, 3],
       ]) {
+        const prices = pricesOf(tables);
         const memory = new Guarded(kernels);
         const u = memory.place(h);
         kernels.inverse_factor_f64(cols, u);
         const [pw, ps, pp] = [memory.place(w), memory.place(step), memory.place(new Float64Array(rows).fill(lambda))];
         const [bits, error, q] = [memory.place(prices), memory.room(8 * rows), memory.room(rows * cols)];
-        kernels.quantize_feedback_f64(rows, cols, pw, u, ps, pp, bits, levels, q, error);
+        kernels.quantize_feedback_f64(rows, cols, pw, u, ps, pp, tables, bits, levels, q, error);
         memory.check();
         const codes = memory.read(Int8Array, q, rows * cols);
         const errors = memory.read(Float64Array, error, rows);
@@ -73,7 +80,7 @@ for (const { name, kernels } of builds()) {
       const [pw, ps] = [memory.place(w), memory.place(new Float32Array(rows).fill(0.5))];
       const [lambda, bits] = [memory.place(new Float64Array(rows)), memory.place(prices)];
       const [q, error] = [memory.room(rows * cols), memory.room(8 * rows)];
-      kernels.quantize_feedback_f64(rows, cols, pw, u, ps, lambda, bits, 127, q, error);
+      kernels.quantize_feedback_f64(rows, cols, pw, u, ps, lambda, 1, bits, 127, q, error);
       const total = memory.read(Float64Array, error, rows).reduce((sum, value) => sum + value, 0);
       let plain = 0;
       for (let r = 0; r < rows; r++) {

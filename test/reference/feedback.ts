@@ -46,6 +46,7 @@ function answer(e: readonly number[], h: Float64Array, n: number): number[] {
 /**
  * The rounding of one row, by its definition: when column c is rounded, the columns after it answer as well as they can, and the
  * price of an integer counts against the error that then remains.
+ * @param bits [tables, 256], of which the columns take one after another
  */
 export function feedback(
   row: ArrayLike<number>,
@@ -56,6 +57,7 @@ export function feedback(
   levels: number,
 ): { q: number[]; error: number } {
   const n = row.length;
+  const tables = bits.length / 256;
   const q: number[] = [];
   // Errors (value - stored) of the columns that are rounded.
   const e: number[] = [];
@@ -64,7 +66,8 @@ export function feedback(
     // The column's own best value: what it should be where its error answers to those before it.
     const wanted = row[c] - answer(e, h, n)[0];
     const nearest = Math.min(Math.max(roundHalfEven(wanted / step), -levels), levels);
-    const cost = (integer: number) => remaining([...e, row[c] - integer * step]) + lambda * bits[integer + 128];
+    const cost = (integer: number) =>
+      remaining([...e, row[c] - integer * step]) + lambda * bits[256 * (c % tables) + integer + 128];
     let best = nearest;
     if (lambda > 0) {
       for (const other of [nearest - Math.sign(nearest), 0]) if (cost(other) < cost(best)) best = other;

@@ -1,0 +1,221 @@
+/**
+ * Inner loops of a decomposition X ~ C Z, with X^T [n, d] and Z^T [n, k] row by row: what the products of whole matrices leave over.
+ *
+ * A. Kuzmin et al., "Quantized sparse weight decomposition for neural network compression", 2022.
+ */
+import { add_scaled, dot } from "./feedback";
+
+// The least pivot against its diagonal element, and for zeros: rows that depend on others get next to nothing.
+const RELATIVE: f64 = 1e-12;
+const LEAST: f64 = 1e-300;
+
+/**
+ * Solves A x = b for a symmetric positive definite A (A.-L. Cholesky's factor, A = L L^T).
+ *
+ * - a: f64 [n, n]; its lower half is overwritten by L
+ * - b: f64 [n, count]; overwritten by x
+ */
+export function cholesky_solve_f64(n: i32, a: usize, count: i32, b: usize): void {
+  assert(((a | b) & 3) == 0);
+  const line = (<usize>n) << 3;
+  const wide = (<usize>count) << 3;
+  for (let i = 0; i < n; i++) {
+    const rowI = a + <usize>i * line;
+    for (let j = 0; j < i; j++) {
+      const at = rowI + ((<usize>j) << 3);
+      const rowJ = a + <usize>j * line;
+      store<f64>(at, (load<f64>(at) - dot(j, rowI, rowJ)) / load<f64>(rowJ + ((<usize>j) << 3)));
+    }
+    const at = rowI + ((<usize>i) << 3);
+    const own = load<f64>(at);
+    store<f64>(at, Math.sqrt(max<f64>(own - dot(i, rowI, rowI), max<f64>(RELATIVE * own, LEAST))));
+  }
+  for (let i = 0; i < n; i++) {
+    const rowI = a + <usize>i * line;
+    const bI = b + <usize>i * wide;
+    for (let j = 0; j < i; j++) add_scaled(count, -load<f64>(rowI + ((<usize>j) << 3)), b + <usize>j * wide, bI);
+    divide(count, bI, load<f64>(rowI + ((<usize>i) << 3)));
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    const bI = b + <usize>i * wide;
+    for (let j = i + 1; j < n; j++) {
+      add_scaled(count, -load<f64>(a + <usize>j * line + ((<usize>i) << 3)), b + <usize>j * wide, bI);
+    }
+    divide(count, bI, load<f64>(a + <usize>i * (line + 8)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function divide(n: i32, x: usize, by: f64): void {
+  for (let i = 0; i < n; i++, x += 8) store<f64>(x, load<f64>(x) / by);
+}
+
+/**
+ * Least squares on the support of each row of Z^T: those of its coefficients that are not zero become what makes |x - C z| least.
+ *
+ * - gram: f64 [k, k], C^T C, to whose diagonal 1e-9 of itself is added
+ * - match: f64 [n, k], X^T C
+ * - z: f64 [n, k]; changed on its support
+ * - scratch: 8 k^2 + 12 k bytes
+ */
+export function support_solve_f64(n: i32, k: i32, gram: usize, match: usize, z: usize, scratch: usize): void {
+  assert(((gram | match | z | scratch) & 3) == 0);
+  const right = scratch + (<usize>k * <usize>k << 3);
+  const used = right + ((<usize>k) << 3);
+  const line = (<usize>k) << 3;
+  for (let j = 0; j < n; j++, z += line, match += line) {
+    let size = 0;
+    for (let a = 0; a < k; a++) {
+      if (load<f64>(z + ((<usize>a) << 3)) == 0) continue;
+      store<i32>(used + ((<usize>size) << 2), a);
+      store<f64>(right + ((<usize>size) << 3), load<f64>(match + ((<usize>a) << 3)));
+      size++;
+    }
+    for (let p = 0; p < size; p++) {
+      const row = gram + <usize>load<i32>(used + ((<usize>p) << 2)) * line;
+      const to = scratch + (<usize>(p * size) << 3);
+      for (let q = 0; q <= p; q++) {
+        store<f64>(to + ((<usize>q) << 3), load<f64>(row + ((<usize>load<i32>(used + ((<usize>q) << 2))) << 3)));
+      }
+      const diagonal = to + ((<usize>p) << 3);
+      store<f64>(diagonal, load<f64>(diagonal) * (1 + 1e-9));
+    }
+    cholesky_solve_f64(size, scratch, 1, right);
+    for (let p = 0; p < size; p++) {
+      store<f64>(z + ((<usize>load<i32>(used + ((<usize>p) << 2))) << 3), load<f64>(right + ((<usize>p) << 3)));
+    }
+  }
+}
+
+/**
+ * For each row of X^T the atom c of least sum over i of weight[i] (x[i] - c[i])^2, the first of equals.
+ *
+ * - x: f64 [n, d], weight: f64 [n, d], c: f64 [k, d]
+ * - index: u32 [n], written
+ */
+export function nearest_atoms_f64(n: i32, d: i32, k: i32, x: usize, weight: usize, c: usize, index: usize): void {
+  assert(((x | weight | c | index) & 3) == 0);
+  const line = (<usize>d) << 3;
+  for (let j = 0; j < n; j++, x += line, weight += line) {
+    let best = 0;
+    let least = f64.MAX_VALUE;
+    let atom = c;
+    for (let a = 0; a < k; a++) {
+      let sum: f64 = 0;
+      for (let i: usize = 0; i < line; i += 8, atom += 8) {
+        const off = load<f64>(x + i) - load<f64>(atom);
+        sum += load<f64>(weight + i) * off * off;
+      }
+      if (sum < least) {
+        least = sum;
+        best = a;
+      }
+    }
+    store<u32>(index + ((<usize>j) << 2), best);
+  }
+}
+
+/**
+ * Coordinate descent on integer coefficients: each in turn takes the integer that is nearest, half to even, to what makes |x - C z|
+ * least given the others, z = scale * q.
+ *
+ * - gram: f64 [k, k], C^T C; match: f64 [n, k], X^T C; scale: f64 [k]
+ * - support: u8 [n, k]: where it is 0 the coefficient stays as it is
+ * - q: int8 [n, k], changed, within -levels..levels
+ */
+export function reround_rows_f64(
+  n: i32, k: i32, gram: usize, match: usize, scale: usize, support: usize, levels: i32, sweeps: i32, q: usize,
+): void {
+  assert(((gram | match | scale) & 3) == 0);
+  const line = (<usize>k) << 3;
+  for (let j = 0; j < n; j++, match += line, support += k, q += k) {
+    for (let sweep = 0; sweep < sweeps; sweep++) {
+      for (let a = 0; a < k; a++) {
+        const row = gram + <usize>a * line;
+        const own = load<f64>(row + ((<usize>a) << 3));
+        if (load<u8>(support + a) == 0 || own == 0) continue;
+        let rest = load<f64>(match + ((<usize>a) << 3));
+        for (let b = 0; b < k; b++) {
+          const code = load<i8>(q + b);
+          if (code == 0 || b == a) continue;
+          const at = (<usize>b) << 3;
+          rest -= load<f64>(row + at) * (<f64>code * load<f64>(scale + at));
+        }
+        store<i8>(q + a, on_grid(rest / own / load<f64>(scale + ((<usize>a) << 3)), levels));
+      }
+    }
+  }
+}
+
+/**
+ * The same where errors are those of what the layer makes: sum over the rows r of W of e[r] H e[r]^T. W is cut into tiles of `high`
+ * rows and `wide` columns, each of them atoms times its coefficients; tiles are counted along the rows of W.
+ *
+ * - rows, cols: of W, multiples of high and wide; k: number of atoms
+ * - e: f64 [rows, cols], W less what the coefficients make at first
+ * - h: f64 [cols, cols], symmetric
+ * - book: f64 [k, high, wide], scale: f64 [k]
+ * - support: u8 [tiles, k]: where it is 0 the coefficient stays as it is
+ * - q: int8 [tiles, k], changed, within -levels..levels
+ * - scratch: 8 * rows * cols bytes, must not overlap the rest
+ */
+export function reround_tiles_f64(
+  rows: i32, cols: i32, high: i32, wide: i32, k: i32, e: usize, h: usize, book: usize, scale: usize, support: usize,
+  levels: i32, sweeps: i32, q: usize, scratch: usize,
+): void {
+  assert(((e | h | book | scale | scratch) & 3) == 0);
+  const line = (<usize>cols) << 3;
+  // E H, kept up to date.
+  memory.fill(scratch, 0, <usize>rows * line);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c++, e += 8) {
+      const value = load<f64>(e);
+      if (value != 0) add_scaled(cols, value, h + <usize>c * line, scratch + <usize>r * line);
+    }
+  }
+  const atom = (<usize>(high * wide)) << 3;
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    let at: usize = 0;
+    for (let r = 0; r < rows; r += high) {
+      for (let c = 0; c < cols; c += wide) {
+        const slope = scratch + <usize>r * line + ((<usize>c) << 3);
+        const own = h + <usize>c * (line + 8);
+        for (let a = 0; a < k; a++, at++) {
+          if (load<u8>(support + at) == 0) continue;
+          const shape = book + <usize>a * atom;
+          let gain: f64 = 0;
+          let curve: f64 = 0;
+          for (let i = 0; i < high; i++) {
+            const part = shape + ((<usize>(i * wide)) << 3);
+            gain += dot(wide, slope + <usize>i * line, part);
+            for (let l = 0; l < wide; l++) {
+              curve += load<f64>(part + ((<usize>l) << 3)) * dot(wide, own + <usize>l * line, part);
+            }
+          }
+          if (!(curve > 0)) continue;
+          const size = load<f64>(scale + ((<usize>a) << 3));
+          const before = load<i8>(q + at);
+          const after = on_grid(<f64>before + gain / curve / size, levels);
+          if (after == before) continue;
+          store<i8>(q + at, after);
+          const moved = (<f64>before - <f64>after) * size;
+          for (let i = 0; i < high; i++) {
+            for (let l = 0; l < wide; l++) {
+              const value = load<f64>(shape + ((<usize>(i * wide + l)) << 3));
+              if (value == 0) continue;
+              add_scaled(cols, moved * value, h + <usize>(c + l) * line, scratch + <usize>(r + i) * line);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function on_grid(x: f64, levels: i32): i8 {
+  const end = <f64>levels;
+  return <i8>min(max(nearest<f64>(x), -end), end);
+}
