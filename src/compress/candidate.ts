@@ -1,7 +1,7 @@
 import { encodeWeight } from "../codec/weight.js";
 import { toDense } from "../graph/dense.js";
 import { columnsOf, matrixOf } from "../graph/storage.js";
-import type { CodedWeight, Int8Weight, PlainWeight } from "../graph/weight.js";
+import type { CodedWeight, FactoredWeight, Int8Weight, Layout, PlainWeight } from "../graph/weight.js";
 import type { FullEngine } from "../kernels/engine.js";
 import { sizeOf } from "../tensor.js";
 import { factorize, supportOf } from "./factorize.js";
@@ -9,6 +9,8 @@ import type { Moments } from "./moments.js";
 import { keptOf, quantize, sparsify, toSparse } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
 import { Rounder } from "./rounder.js";
+import { type DenseChoice, Transform } from "./transform.js";
+import { vectorQuantize } from "./vq.js";
 
 /** One way of storing a weight, with what it costs and what it loses. */
 export interface Candidate {
@@ -30,7 +32,10 @@ export class Candidates {
   readonly #engine: FullEngine;
   readonly #original: PlainWeight;
   readonly #dense: Float32Array;
+  readonly #moments?: Moments;
   readonly #rounder: Rounder;
+  /** By all of a choice but the size of its steps. */
+  readonly #transforms = new Map<string, Transform>();
   /** w H w^T of each row. */
   readonly #norms: Float64Array;
 
@@ -39,6 +44,7 @@ export class Candidates {
     this.#engine = engine;
     this.#original = original;
     this.#dense = toDense(original);
+    this.#moments = moments;
     this.#rounder = new Rounder(engine, original.shape, this.#dense, moments);
     this.#norms = this.#rounder.error(new Float32Array(this.#dense.length));
   }
@@ -50,8 +56,38 @@ export class Candidates {
       const { weight, error } = this.#rounder.round(choice.steps ?? "tensor", choice.size);
       return { ...smaller(weight, this.#relative(error, byRow)), choice };
     }
-    const weight = store(this.#engine, this.#original.shape, this.#dense, choice, seed);
+    const weight = this.#store(choice, seed);
     return { ...candidate(weight, this.#relative(this.#rounder.error(toDense(weight)), byRow)), choice };
+  }
+
+  #store(choice: Exclude<Choice, { storage: "scalar" }>, seed: number): PlainWeight {
+    const [engine, { shape }, dense] = [this.#engine, this.#original, this.#dense.slice()];
+    switch (choice.storage) {
+      case "dense":
+        return { kind: "dense", shape, dtype: "float32", data: dense };
+      case "int8":
+        return quantize(engine, shape, dense, levelsOf(choice.bits ?? 8), choice.perTensor ?? false);
+      case "sparse": {
+        if (choice.sparsity !== undefined) sparsify(engine, dense, choice.sparsity);
+        return toSparse(quantize(engine, shape, dense, levelsOf(choice.bits ?? 8), choice.perTensor ?? false));
+      }
+      case "vq":
+        return vectorQuantize(engine, shape, dense, choice, seed, this.#moments);
+      case "factored":
+        return factorize(engine, shape, dense, choice, seed, this.#moments);
+      case "svd":
+      case "transform":
+        return this.#transform(choice, seed).round(choice.size);
+    }
+  }
+
+  #transform(choice: DenseChoice, seed: number): Transform {
+    const key = JSON.stringify({ ...choice, size: 0 });
+    const made =
+      this.#transforms.get(key) ??
+      new Transform(this.#engine, this.#original.shape, this.#dense, choice, seed, this.#moments);
+    this.#transforms.set(key, made);
+    return made;
   }
 
   #relative(error: Float64Array, byRow: boolean): number {
@@ -99,15 +135,37 @@ function isStored(weight: PlainWeight, choice: Choice): boolean {
       return false;
     return weight.values.length <= keptOf(size, choice.sparsity ?? 0) && fits(weight.values, choice.bits);
   }
-  return (
-    weight.kind === "factored" &&
-    weight.layout === choice.layout &&
-    weight.d === columnsOf(weight.shape, choice.layout, choice.d).d &&
-    weight.k === choice.k &&
-    weight.codes.length <= supportOf(choice.density, weight.k, weight.n) &&
-    fits(weight.codes, choice.bits) &&
-    fits(weight.codebook, choice.codebookBits)
-  );
+  if (weight.kind !== "factored" || !fits(weight.codebook, choice.codebookBits)) return false;
+  const { layout, d, k, n } = weight;
+  const sameColumns = (wanted: Layout, length?: number) =>
+    layout === wanted && d === columnsOf(weight.shape, wanted, length).d;
+  switch (choice.storage) {
+    case "vq":
+      return sameColumns("kernel", choice.d) && k === choice.k && isOneHot(weight);
+    case "svd":
+      return sameColumns("rows") && k === Math.min(choice.k, d) && isCoarse(weight, choice.size);
+    case "transform":
+      return sameColumns("kernel", choice.d) && k === d && isCoarse(weight, choice.size);
+    case "factored":
+      return (
+        sameColumns(choice.layout, choice.d) &&
+        k === choice.k &&
+        weight.codes.length <= supportOf(choice.density, k, n) &&
+        fits(weight.codes, choice.bits)
+      );
+  }
+}
+
+function isOneHot({ codes, codeScale, rowPtr }: FactoredWeight): boolean {
+  return codes.every((code) => code === 1) && codeScale.every((s) => s === 1) && rowPtr.every((e, j) => e === j);
+}
+
+/** Whether coefficients have one step that is as large already: rounding made none of them larger by more than half a step. */
+function isCoarse({ codes, codeScale, col, n, k }: FactoredWeight, size: number): boolean {
+  const [step] = codeScale;
+  let square = 0;
+  for (const [e, code] of codes.entries()) square += code * code * codeScale[col[e]] * codeScale[col[e]];
+  return codeScale.every((each) => each === step) && step * (1 + size / 2) >= size * Math.sqrt(square / (n * k));
 }
 
 function fits(codes: Int8Array, bits = 8): boolean {
@@ -124,26 +182,4 @@ function isRounded(weight: PlainWeight, size: number): boolean {
     const square = dense.subarray(r * cols, (r + 1) * cols).reduce((total, value) => total + value * value, 0);
     return square === 0 || step >= size * Math.sqrt(square / cols);
   });
-}
-
-function store(
-  engine: FullEngine,
-  shape: readonly number[],
-  values: Float32Array,
-  choice: Exclude<Choice, { storage: "scalar" }>,
-  seed: number,
-): PlainWeight {
-  const dense = values.slice();
-  switch (choice.storage) {
-    case "dense":
-      return { kind: "dense", shape, dtype: "float32", data: dense };
-    case "int8":
-      return quantize(engine, shape, dense, levelsOf(choice.bits ?? 8), choice.perTensor ?? false);
-    case "sparse": {
-      if (choice.sparsity !== undefined) sparsify(engine, dense, choice.sparsity);
-      return toSparse(quantize(engine, shape, dense, levelsOf(choice.bits ?? 8), choice.perTensor ?? false));
-    }
-    case "factored":
-      return factorize(shape, dense, choice, seed);
-  }
 }

@@ -1,45 +1,43 @@
-import { columnsOf, toColumns } from "../graph/storage.js";
+import { columnsOf, fromColumns, matrixOf, toColumns } from "../graph/storage.js";
 import type { FactoredWeight } from "../graph/weight.js";
+import { codesAt, doublesAt, type FullEngine, floatsAt, place, put } from "../kernels/engine.js";
 import { roundHalfEven } from "../math.js";
 import { Random } from "../random.js";
-import { eigen, solve } from "./algebra.js";
-import { scaleFor } from "./quantize.js";
+import { assemble, type Book, bookOf, isTiled, normalize, principal } from "./atoms.js";
+import type { Moments } from "./moments.js";
+import { keepLargest, scaleFor } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
 
-type FactoredChoice = Extract<Choice, { storage: "factored" }>;
+export type SparseChoice = Extract<Choice, { storage: "factored" }>;
 
 /** Rounds of the alternation: twenty are as good as hundreds (measured on layers of a ResNet-20). */
 const rounds = 20;
 const innerSteps = 3;
 const sweeps = 3;
 
+type Sizes = Pick<FactoredWeight, "shape" | "layout" | "d" | "n" | "k">;
+
 /**
  * Quantized sparse decomposition of a weight: X ~ C Z with C [d, k] dense and Z [k, n] sparse, both quantized, by alternating
  * projected gradient: Z by iterative hard thresholding (T. Blumensath, M. Davies, "Iterative hard thresholding for compressed
  * sensing", 2009), C by least squares. A. Kuzmin et al., "Quantized Sparse Weight Decomposition for Neural Network
- * Compression", 2022.
+ * Compression", 2022. With second moments of the inputs, coefficients are rounded so that what the weight makes changes least.
  */
 export function factorize(
+  engine: FullEngine,
   shape: readonly number[],
   dense: Float32Array,
-  choice: FactoredChoice,
+  choice: SparseChoice,
   seed: number,
+  moments?: Moments,
 ): FactoredWeight {
   const { layout, k } = choice;
-  const { d, n } = columnsOf(shape, layout, choice.d);
-  // X^T [n, d]: row j is column j of X.
-  const x = Float64Array.from(toColumns({ layout, shape, d, n }, dense));
-  const support = supportOf(choice.density, k, n);
-  const codeLevels = levelsOf(choice.bits ?? 8);
-  const bookLevels = levelsOf(choice.codebookBits ?? 8);
-  // C^T [k, d] with unit rows, Z^T [n, k].
-  const c = firstAtoms(x, n, d, k, seed);
-  const z = new Float64Array(n * k);
-  for (let round = 0; round < rounds; round++) {
-    improveCodes(x, c, z, n, d, k, support);
-    improveAtoms(x, c, z, n, d, k);
-  }
-  return quantized({ shape, layout, d, n, k }, x, c, z, codeLevels, bookLevels);
+  const sizes: Sizes = { shape, layout, k, ...columnsOf(shape, layout, choice.d) };
+  const columns = toColumns(sizes, dense);
+  const { c, z } = alternate(engine, sizes, columns, supportOf(choice.density, k, sizes.n), seed);
+  const book = bookOf(c, levelsOf(choice.codebookBits ?? 8));
+  const x = Float64Array.from(columns);
+  return engine.arena.scope(() => quantized(engine, sizes, x, book, z, levelsOf(choice.bits ?? 8), moments?.gram));
 }
 
 /** How many coefficients of Z [k, n] are not zero: the fraction `density`, but one at least. */
@@ -48,20 +46,9 @@ export function supportOf(density: number, k: number, n: number): number {
 }
 
 /** Left singular vectors of X; where k > d the rest are columns of X drawn by the seed. */
-function firstAtoms(x: Float64Array, n: number, d: number, k: number, seed: number): Float64Array {
-  const gram = new Float64Array(d * d);
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < d; a++) {
-      const value = x[j * d + a];
-      if (value === 0) continue;
-      for (let b = 0; b < d; b++) gram[a * d + b] += value * x[j * d + b];
-    }
-  }
-  const { vectors } = eigen(gram, d);
+function firstAtoms(x: Float32Array, { n, d, k }: Sizes, seed: number): Float64Array {
   const c = new Float64Array(k * d);
-  for (let atom = 0; atom < Math.min(k, d); atom++) {
-    for (let i = 0; i < d; i++) c[atom * d + i] = vectors[i * d + atom];
-  }
+  c.set(principal(x, n, d, k, seed));
   const random = new Random(seed);
   for (let atom = d; atom < k; atom++) {
     const j = random.integer(n);
@@ -71,125 +58,111 @@ function firstAtoms(x: Float64Array, n: number, d: number, k: number, seed: numb
   return c;
 }
 
-/** Unit rows; gives their former lengths. */
-function normalize(c: Float64Array, k: number, d: number): Float64Array {
-  const lengths = new Float64Array(k);
-  for (let atom = 0; atom < k; atom++) {
-    let square = 0;
-    for (let i = 0; i < d; i++) square += c[atom * d + i] * c[atom * d + i];
-    const length = Math.sqrt(square);
-    lengths[atom] = length;
-    if (length > 0) for (let i = 0; i < d; i++) c[atom * d + i] /= length;
-  }
-  return lengths;
-}
+/** C^T [k, d] with unit rows, and Z^T [n, k] with `support` coefficients, in units of its own. */
+function alternate(engine: FullEngine, sizes: Sizes, columns: Float32Array, support: number, seed: number) {
+  const { n, d, k } = sizes;
+  const most = columns.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const unit = most === 0 ? 1 : most;
+  const x = columns.map((value) => value / unit);
+  const c = firstAtoms(x, sizes, seed);
+  const { arena, kernels } = engine;
+  return arena.scope(() => {
+    const px = place(engine, x);
+    let [z, next] = [place(engine, new Float32Array(n * k)), arena.alloc(4 * n * k)];
+    const [pc, match, square] = [arena.alloc(4 * k * d), arena.alloc(4 * n * k), arena.alloc(4 * k * k)];
+    const [gram, right] = [arena.alloc(8 * k * k), arena.alloc(8 * k * d)];
+    const shapes = [
+      [k, k, d],
+      [n, k, d],
+      [n, k, k],
+      [k, k, n],
+      [k, d, n],
+    ];
+    const scratch = arena.alloc(Math.max(...shapes.map(([m, j, i]) => kernels.gemm_scratch_bytes(m, j, i))));
+    /** f32 [length] of zeros, into which a product is then added. */
+    const cleared = (pointer: number, length: number) => floatsAt(engine, pointer, length).fill(0);
 
-/** G [k, k] = C^T C and B [n, k] = X^T C. */
-function products(x: Float64Array, c: Float64Array, n: number, d: number, k: number) {
-  const gram = new Float64Array(k * k);
-  for (let a = 0; a < k; a++) {
-    for (let b = 0; b <= a; b++) {
-      let sum = 0;
-      for (let i = 0; i < d; i++) sum += c[a * d + i] * c[b * d + i];
-      gram[a * k + b] = sum;
-      gram[b * k + a] = sum;
-    }
-  }
-  const match = new Float64Array(n * k);
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < k; a++) {
-      let sum = 0;
-      for (let i = 0; i < d; i++) sum += x[j * d + i] * c[a * d + i];
-      match[j * k + a] = sum;
-    }
-  }
-  return { gram, match };
-}
-
-/** Z <- H_S(Z - (1/L) C^T (C Z - X)), L = 1.01 |C|^2; H_S keeps the S largest of the whole layer. */
-function improveCodes(
-  x: Float64Array,
-  c: Float64Array,
-  z: Float64Array,
-  n: number,
-  d: number,
-  k: number,
-  support: number,
-): void {
-  const { gram, match } = products(x, c, n, d, k);
-  const norm = eigen(gram, k).values[0];
-  // All atoms are zero where X is.
-  const step = norm > 0 ? 1 / (1.01 * norm) : 0;
-  const row = new Float64Array(k);
-  for (let inner = 0; inner < innerSteps; inner++) {
-    for (let j = 0; j < n; j++) {
-      for (let a = 0; a < k; a++) {
-        let sum = -match[j * k + a];
-        for (let b = 0; b < k; b++) sum += gram[a * k + b] * z[j * k + b];
-        row[a] = z[j * k + a] - step * sum;
+    /** Z <- H_S(Z - (1/L) C^T (C Z - X)), L = 1.01 |C|^2; H_S keeps the S largest of the whole layer. */
+    const improveCodes = () => {
+      put(engine, pc, Float32Array.from(c));
+      kernels.gemm_nt_f32(k, k, d, pc, pc, cleared(square, k * k).byteOffset, scratch);
+      const products = Float64Array.from(floatsAt(engine, square, k * k));
+      const norm = largest(products, k);
+      // All atoms are zero where X is.
+      const step = norm > 0 ? 1 / (1.01 * norm) : 0;
+      const left = products.map((value, i) => (i % (k + 1) === 0 ? 1 : 0) - step * value);
+      put(engine, square, Float32Array.from(left));
+      put(
+        engine,
+        pc,
+        Float32Array.from(c, (value) => step * value),
+      );
+      kernels.gemm_nt_f32(n, k, d, px, pc, cleared(match, n * k).byteOffset, scratch);
+      for (let inner = 0; inner < innerSteps; inner++) {
+        floatsAt(engine, next, n * k).set(floatsAt(engine, match, n * k));
+        kernels.gemm_nn_f32(n, k, k, z, square, next, scratch);
+        if (support < n * k) keepLargest(engine, next, n * k, support);
+        [z, next] = [next, z];
       }
-      z.set(row, j * k);
+    };
+
+    /** C <- X Z^T (Z Z^T + eps I)^-1, unit columns, their lengths moved into Z; a dead atom becomes the column that is met worst. */
+    const improveAtoms = () => {
+      kernels.gemm_tn_f32(k, k, n, z, z, cleared(square, k * k).byteOffset, scratch);
+      kernels.gemm_tn_f32(k, d, n, z, px, cleared(pc, k * d).byteOffset, scratch);
+      const products = Float64Array.from(floatsAt(engine, square, k * k));
+      let trace = 0;
+      for (let a = 0; a < k; a++) trace += products[a * (k + 1)];
+      const eps = (1e-5 * trace) / k || 1;
+      const dead: number[] = [];
+      for (let a = 0; a < k; a++) {
+        if (products[a * (k + 1)] === 0) dead.push(a);
+        products[a * (k + 1)] += eps;
+      }
+      put(engine, gram, products);
+      put(engine, right, Float64Array.from(floatsAt(engine, pc, k * d)));
+      kernels.cholesky_solve_f64(k, gram, d, right);
+      c.set(doublesAt(engine, right, k * d));
+      const lengths = normalize(c, k, d);
+      const codes = floatsAt(engine, z, n * k);
+      for (let i = 0; i < codes.length; ) for (let a = 0; a < k; a++) codes[i++] *= lengths[a];
+      if (dead.length > 0) reseed(x, c, codes, sizes, dead);
+    };
+
+    for (let round = 0; round < rounds; round++) {
+      improveCodes();
+      improveAtoms();
     }
-    keepLargest(z, support);
-  }
+    return { c, z: Float64Array.from(floatsAt(engine, z, n * k)) };
+  });
 }
 
-/** Zeroes all but the `count` largest magnitudes, ties to the lower index. */
-function keepLargest(z: Float64Array, count: number): void {
-  if (count >= z.length) return;
-  const magnitudes = z.map((value) => Math.abs(value)).sort();
-  const threshold = magnitudes[z.length - count];
-  let ties = 0;
-  for (let i = z.length - count; i < z.length && magnitudes[i] === threshold; i++) ties++;
-  for (let i = 0; i < z.length; i++) {
-    const magnitude = Math.abs(z[i]);
-    if (magnitude < threshold || (magnitude === threshold && ties-- <= 0)) z[i] = 0;
+/** The largest eigenvalue of a matrix [k, k] without negative ones, by powers of it (R. von Mises, 1929). */
+function largest(matrix: Float64Array, k: number): number {
+  let first = 0;
+  for (let a = 1; a < k; a++) if (matrix[a * (k + 1)] > matrix[first * (k + 1)]) first = a;
+  let vector = matrix.slice(first * k, (first + 1) * k);
+  let value = 0;
+  for (let step = 0; step < 30; step++) {
+    const [length] = normalize(vector, 1, k);
+    if (step > 0) value = length;
+    if (length === 0) return 0;
+    const next = new Float64Array(k);
+    for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) next[a] += matrix[a * k + b] * vector[b];
+    vector = next;
   }
+  return Math.max(value, normalize(vector, 1, k)[0]);
 }
 
-/** C <- X Z^T (Z Z^T + eps I)^-1, unit columns, their lengths moved into Z; a dead atom becomes the column that is met worst. */
-function improveAtoms(x: Float64Array, c: Float64Array, z: Float64Array, n: number, d: number, k: number): void {
-  const gram = new Float64Array(k * k);
-  const right = new Float64Array(k * d);
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < k; a++) {
-      const value = z[j * k + a];
-      if (value === 0) continue;
-      for (let b = 0; b < k; b++) gram[a * k + b] += value * z[j * k + b];
-      for (let i = 0; i < d; i++) right[a * d + i] += value * x[j * d + i];
-    }
-  }
-  let trace = 0;
-  for (let a = 0; a < k; a++) trace += gram[a * k + a];
-  const eps = (1e-9 * trace) / k || 1;
-  const dead: number[] = [];
-  for (let a = 0; a < k; a++) {
-    if (gram[a * k + a] === 0) dead.push(a);
-    gram[a * k + a] += eps;
-  }
-  solve(gram, k, right, d);
-  c.set(right);
-  const lengths = normalize(c, k, d);
-  for (let j = 0; j < n; j++) for (let a = 0; a < k; a++) z[j * k + a] *= lengths[a];
-  if (dead.length > 0) reseed(x, c, z, n, d, k, dead);
-}
-
-function reseed(
-  x: Float64Array,
-  c: Float64Array,
-  z: Float64Array,
-  n: number,
-  d: number,
-  k: number,
-  dead: readonly number[],
-): void {
+function reseed(x: Float32Array, c: Float64Array, z: Float32Array, { n, d, k }: Sizes, dead: readonly number[]): void {
   const errors = new Float64Array(n);
   for (let j = 0; j < n; j++) {
-    for (let i = 0; i < d; i++) {
-      let rest = x[j * d + i];
-      for (let a = 0; a < k; a++) if (z[j * k + a] !== 0) rest -= z[j * k + a] * c[a * d + i];
-      errors[j] += rest * rest;
+    const rest = Float64Array.from(x.subarray(j * d, (j + 1) * d));
+    for (let a = 0; a < k; a++) {
+      const value = z[j * k + a];
+      if (value !== 0) for (let i = 0; i < d; i++) rest[i] -= value * c[a * d + i];
     }
+    errors[j] = rest.reduce((sum, value) => sum + value * value, 0);
   }
   const worst = Array.from(errors.keys()).sort((p, q) => errors[q] - errors[p] || p - q);
   for (const [rank, atom] of dead.entries()) {
@@ -199,98 +172,77 @@ function reseed(
   normalize(c, k, d);
 }
 
-/** Codebook on its grid, then for that codebook the best coefficients on the support, a scale per atom, and coordinate re-rounding. */
+/** For the codebook on its grid the best coefficients on the support, a scale per atom, and coordinate re-rounding. */
 function quantized(
-  parts: Pick<FactoredWeight, "shape" | "layout" | "d" | "n" | "k">,
+  engine: FullEngine,
+  sizes: Sizes,
   x: Float64Array,
-  c: Float64Array,
+  book: Book,
   z: Float64Array,
-  codeLevels: number,
-  bookLevels: number,
+  levels: number,
+  grams: Float64Array | undefined,
 ): FactoredWeight {
-  const { d, n, k } = parts;
-  const codebookScale = scaleFor(c, bookLevels);
-  const codebook = new Int8Array(k * d);
-  for (let i = 0; i < codebook.length; i++) {
-    codebook[i] = Math.min(Math.max(roundHalfEven(c[i] / codebookScale), -bookLevels), bookLevels);
-    c[i] = codebook[i] * codebookScale;
-  }
-  const { gram, match } = products(x, c, n, d, k);
-  refit(z, gram, match, n, k);
+  const { n, d, k } = sizes;
+  const { arena, kernels } = engine;
+  const c = book.values;
+  const [gram, match] = products(x, c, sizes).map((values) => place(engine, values));
+  const support = place(
+    engine,
+    Uint8Array.from(z, (value) => (value === 0 ? 0 : 1)),
+  );
+  const pz = place(engine, z);
+  kernels.support_solve_f64(n, k, gram, match, pz, arena.alloc(8 * k * k + 12 * k));
+  const best = doublesAt(engine, pz, n * k);
   const codeScale = new Float32Array(k);
   for (let a = 0; a < k; a++) {
     const used: number[] = [];
-    for (let j = 0; j < n; j++) if (z[j * k + a] !== 0) used.push(z[j * k + a]);
-    codeScale[a] = scaleFor(used, codeLevels);
+    for (let i = a; i < best.length; i += k) if (best[i] !== 0) used.push(best[i]);
+    codeScale[a] = scaleFor(used, levels);
   }
-  const integers = new Int8Array(n * k);
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < k; a++) integers[j * k + a] = onGrid(z[j * k + a], codeScale[a], codeLevels);
-  }
-  for (let sweep = 0; sweep < sweeps; sweep++) reround(integers, z, codeScale, codeLevels, gram, match, n, k);
-  const rowPtr = new Uint32Array(n + 1);
-  const col: number[] = [];
-  const codes: number[] = [];
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < k; a++) {
-      if (integers[j * k + a] === 0) continue;
-      col.push(a);
-      codes.push(integers[j * k + a]);
+  const rounded = Int8Array.from(best, (value, i) =>
+    Math.min(Math.max(roundHalfEven(value / codeScale[i % k]), -levels), levels),
+  );
+  const q = place(engine, rounded);
+  const scale = place(engine, Float64Array.from(codeScale));
+  kernels.reround_rows_f64(n, k, gram, match, scale, support, levels, sweeps, q);
+  if (grams && isTiled(sizes.shape, sizes, grams)) {
+    const { rows, cols } = matrixOf(sizes.shape);
+    const groups = grams.length / (cols * cols);
+    const off = x.slice();
+    const codes = codesAt(engine, q, n * k);
+    for (let i = 0; i < codes.length; i++) {
+      if (codes[i] === 0) continue;
+      const [j, a] = [Math.trunc(i / k), i % k];
+      for (let l = 0; l < d; l++) off[j * d + l] -= codes[i] * codeScale[a] * c[a * d + l];
     }
-    rowPtr[j + 1] = col.length;
+    const e = place(engine, Float64Array.from(fromColumns(sizes, Float32Array.from(off))));
+    const [pc, scratch] = [place(engine, c), arena.alloc(8 * rows * cols)];
+    const [high, wide] = sizes.layout === "kernel" ? [1, d] : [d, 1];
+    const own = rows / groups;
+    const h = place(engine, grams);
+    for (let group = 0; group < groups; group++) {
+      const from = (group * n * k) / groups;
+      kernels.reround_tiles_f64(
+        ...([own, cols, high, wide, k, e + 8 * group * own * cols, h + 8 * group * cols * cols, pc, scale] as const),
+        ...([support + from, levels, sweeps, q + from, scratch] as const),
+      );
+    }
   }
-  return {
-    kind: "factored",
-    ...parts,
-    rowPtr,
-    col: Uint32Array.from(col),
-    codes: Int8Array.from(codes),
-    codeScale,
-    codebook,
-    codebookScale,
+  return assemble({ ...sizes, codeScale }, book, codesAt(engine, q, n * k));
+}
+
+/** G [k, k] = C^T C and B [n, k] = X^T C. */
+function products(x: Float64Array, c: Float64Array, { n, d, k }: Sizes): Float64Array[] {
+  const times = (rows: Float64Array, count: number) => {
+    const out = new Float64Array(count * k);
+    for (let j = 0, at = 0; j < count; j++) {
+      for (let a = 0; a < k; a++, at++) {
+        let sum = 0;
+        for (let i = 0; i < d; i++) sum += rows[j * d + i] * c[a * d + i];
+        out[at] = sum;
+      }
+    }
+    return out;
   };
-}
-
-function onGrid(value: number, scale: number, levels: number): number {
-  return Math.min(Math.max(roundHalfEven(value / scale), -levels), levels);
-}
-
-/** Least squares on the support of each column of Z. */
-function refit(z: Float64Array, gram: Float64Array, match: Float64Array, n: number, k: number): void {
-  for (let j = 0; j < n; j++) {
-    const used: number[] = [];
-    for (let a = 0; a < k; a++) if (z[j * k + a] !== 0) used.push(a);
-    const size = used.length;
-    if (size === 0) continue;
-    const normal = new Float64Array(size * size);
-    const right = new Float64Array(size);
-    for (let p = 0; p < size; p++) {
-      for (let q = 0; q < size; q++) normal[p * size + q] = gram[used[p] * k + used[q]];
-      normal[p * size + p] += 1e-9;
-      right[p] = match[j * k + used[p]];
-    }
-    solve(normal, size, right, 1);
-    for (let p = 0; p < size; p++) z[j * k + used[p]] = right[p];
-  }
-}
-
-/** One sweep of coordinate descent on the integers: each takes the grid point nearest to its best value given the others. */
-function reround(
-  integers: Int8Array,
-  z: Float64Array,
-  scale: Float32Array,
-  levels: number,
-  gram: Float64Array,
-  match: Float64Array,
-  n: number,
-  k: number,
-): void {
-  for (let j = 0; j < n; j++) {
-    for (let a = 0; a < k; a++) {
-      if (z[j * k + a] === 0 || gram[a * k + a] === 0) continue;
-      let rest = match[j * k + a];
-      for (let b = 0; b < k; b++) if (b !== a) rest -= gram[a * k + b] * integers[j * k + b] * scale[b];
-      integers[j * k + a] = onGrid(rest / gram[a * k + a], scale[a], levels);
-    }
-  }
+  return [times(c, k), times(x, n)];
 }

@@ -116,16 +116,22 @@ export function sparsify(engine: FullEngine, dense: Float32Array, sparsity: numb
     dense.fill(0);
     return;
   }
-  const { kernels, arena } = engine;
-  const mark = arena.mark();
-  const x = place(engine, dense);
-  const mask = arena.alloc(Math.ceil(size / 8));
-  const threshold = kernels.topk_threshold_f32(size, x, keep, arena.alloc(kernels.topk_scratch_bytes(size))) >>> 0;
-  kernels.topk_mask_f32(size, x, mask, threshold, 0);
-  kernels.topk_mask_f32(size, x, mask, threshold, keep - kernels.mask_count(size, mask));
-  kernels.mask_apply_f32(size, x, mask, x);
-  dense.set(floatsAt(engine, x, size));
-  arena.release(mark);
+  engine.arena.scope(() => {
+    const x = place(engine, dense);
+    keepLargest(engine, x, size, keep);
+    dense.set(floatsAt(engine, x, size));
+  });
+}
+
+/** The same for f32 values in the engine's memory, of which 1 <= keep < size stay. */
+export function keepLargest({ kernels, arena }: FullEngine, x: number, size: number, keep: number): void {
+  arena.scope(() => {
+    const mask = arena.alloc(Math.ceil(size / 8));
+    const threshold = kernels.topk_threshold_f32(size, x, keep, arena.alloc(kernels.topk_scratch_bytes(size))) >>> 0;
+    kernels.topk_mask_f32(size, x, mask, threshold, 0);
+    kernels.topk_mask_f32(size, x, mask, threshold, keep - kernels.mask_count(size, mask));
+    kernels.mask_apply_f32(size, x, mask, x);
+  });
 }
 
 /** CSR of the integers that are not zero. */

@@ -15,6 +15,12 @@ export type Choice =
    * that what the weight makes changes least for its bits. Kept as compressed sparse rows where that is smaller.
    */
   | { readonly storage: "scalar"; readonly steps?: Steps; readonly size: number }
+  /** Columns of d values (those of one kernel where it is left out), each one of k atoms: k-means. */
+  | { readonly storage: "vq"; readonly d?: number; readonly k: number; readonly codebookBits?: number }
+  /** Rows as sums of the k first singular vectors, whose coefficients are rounded as by `scalar` with one step. */
+  | { readonly storage: "svd"; readonly k: number; readonly size: number; readonly codebookBits?: number }
+  /** Columns of d values (those of one kernel where it is left out) in the coordinates of all their singular vectors, as `svd`. */
+  | { readonly storage: "transform"; readonly d?: number; readonly size: number; readonly codebookBits?: number }
   /** Codebook [d, k] times coefficients of which the fraction `density`, and one at least, is not zero. */
   | {
       readonly storage: "factored";
@@ -63,6 +69,9 @@ const keys: Readonly<Record<Choice["storage"], readonly string[]>> = {
   int8: ["storage", "bits", "perTensor"],
   sparse: ["storage", "sparsity", "bits", "perTensor"],
   scalar: ["storage", "steps", "size"],
+  vq: ["storage", "d", "k", "codebookBits"],
+  svd: ["storage", "k", "size", "codebookBits"],
+  transform: ["storage", "d", "size", "codebookBits"],
   factored: ["storage", "layout", "d", "k", "density", "bits", "codebookBits"],
 };
 const storages: readonly unknown[] = Object.keys(keys);
@@ -74,36 +83,32 @@ function checkChoice(where: string, choice: Choice): void {
     if (!list.includes(value))
       throw new RangeError(expected(`${where}.${key}`, `one of ${list.join(", ")}`, `${value}`));
   };
-  const within = (key: string, value: number | undefined, low: number, high: number) => {
+  const within = (key: string, value: unknown, low: number, high: number) => {
     if (!(typeof value === "number" && value >= low && value <= high)) {
       throw new RangeError(expected(`${where}.${key}`, `a number in ${low}..${high}`, `${value}`));
     }
   };
-  const whole = (key: string, value: number | undefined, low: number, high: number) => {
-    if (!(Number.isInteger(value) && value! >= low && value! <= high)) {
+  const whole = (key: string, value: unknown, low: number, high: number) => {
+    if (!(typeof value === "number" && Number.isInteger(value) && value >= low && value <= high)) {
       throw new RangeError(expected(`${where}.${key}`, `a whole number in ${low}..${high}`, `${value}`));
     }
   };
   if (typeof choice !== "object" || choice === null) throw new TypeError(expected(where, "a choice", nameOf(choice)));
   among("storage", choice.storage, storages);
   const known = keys[choice.storage];
+  const given = choice as Readonly<Record<string, unknown>>;
   for (const key of Object.keys(choice)) {
     if (!known.includes(key)) throw new RangeError(expected(where, `keys among ${known.join(", ")}`, key));
   }
-  if (choice.storage === "dense") return;
-  if (choice.storage === "scalar") {
-    among("steps", choice.steps ?? "tensor", steps);
-    within("size", choice.size, 1e-6, 1e6);
-    return;
-  }
-  whole("bits", choice.bits ?? 8, 2, 8);
-  if (choice.storage === "sparse") within("sparsity", choice.sparsity ?? 0, 0, 1);
-  if (choice.storage !== "factored") return;
-  among("layout", choice.layout, layouts);
-  within("density", choice.density, 0, 1);
-  whole("k", choice.k, 1, 65536);
-  whole("d", choice.d ?? 1, 1, 65536);
-  whole("codebookBits", choice.codebookBits ?? 8, 2, 8);
+  if (known.includes("steps")) among("steps", given.steps ?? "tensor", steps);
+  if (known.includes("layout")) among("layout", given.layout, layouts);
+  if (known.includes("size")) within("size", given.size, 1e-6, 1e6);
+  if (known.includes("sparsity")) within("sparsity", given.sparsity ?? 0, 0, 1);
+  if (known.includes("density")) within("density", given.density, 0, 1);
+  if (known.includes("bits")) whole("bits", given.bits ?? 8, 2, 8);
+  if (known.includes("codebookBits")) whole("codebookBits", given.codebookBits ?? 8, 2, 8);
+  if (known.includes("k")) whole("k", given.k, 1, 65536);
+  if (known.includes("d")) whole("d", given.d ?? 1, 1, 65536);
 }
 
 /** Largest integer of `bits` bits, both signs alike. */

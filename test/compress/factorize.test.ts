@@ -1,20 +1,35 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { encodeWeight } from "../../src/codec/weight.js";
 import { factorize, supportOf } from "../../src/compress/factorize.js";
+import type { Moments } from "../../src/compress/moments.js";
 import type { Choice } from "../../src/compress/recipe.js";
 import { checkWeight } from "../../src/graph/check.js";
 import { columnsOf, denseOf, matrixOf, toColumns } from "../../src/graph/storage.js";
 import type { FactoredWeight, Layout } from "../../src/graph/weight.js";
+import type { FullKernels } from "../../src/kernels/abi.js";
+import { createEngine, type FullEngine } from "../../src/kernels/engine.js";
+import { gramOf, quadratic } from "../reference/feedback.js";
 import { normals, uniform } from "../support/kernels.js";
-import { sizeOf } from "../support/network.js";
+import { fullModule, sizeOf } from "../support/network.js";
+
+let engine: FullEngine;
+beforeAll(() => {
+  engine = createEngine<FullKernels>(fullModule);
+});
 
 type Options = Omit<Extract<Choice, { storage: "factored" }>, "storage">;
 
 /** Factorizes, and holds what every result must keep. */
-function make(shape: readonly number[], dense: Float32Array, options: Options, seed = 1): FactoredWeight {
+function make(
+  shape: readonly number[],
+  dense: Float32Array,
+  options: Options,
+  seed = 1,
+  moments?: Moments,
+): FactoredWeight {
   const before = dense.slice();
-  const weight = factorize(shape, dense, { storage: "factored", ...options }, seed);
+  const weight = factorize(engine, shape, dense, { storage: "factored", ...options }, seed, moments);
   expect(dense, "the values are left alone").toEqual(before);
   checkWeight("w", weight);
   const { d, n } = columnsOf(shape, options.layout, options.d);
@@ -294,6 +309,43 @@ describe("errors", () => {
   });
 });
 
+describe("with second moments of the inputs", () => {
+  const dense = structured(40 * 3 * 9, 9, 7, 21, 0.1);
+  const shape = [40, 3, 3, 3];
+  const gram = gramOf(27, uniform(4));
+  const moments = { mean: new Float64Array(27), square: new Float64Array(27), gram };
+
+  it.each<[Layout, number, number]>([
+    ["kernel", 9, 4],
+    ["kernel", 14, 4],
+    ["rows", 20, 4],
+  ])("what the layer makes is nearer (%s, %i atoms, %i bits)", (layout, k, bits) => {
+    const options = { layout, k, density: 0.3, bits };
+    const [plain, weighted] = [undefined, moments].map((given) => {
+      const off = denseOf(make(shape, dense, options, 1, given)).map((value, i) => dense[i] - value);
+      let error = 0;
+      for (let r = 0; r < 40; r++) error += quadratic(off.subarray(27 * r, 27 * (r + 1)), gram);
+      return error;
+    });
+    expect(weighted).toBeLessThan(0.95 * plain);
+  });
+
+  it("change nothing where all inputs count alike", () => {
+    const eye = Float64Array.from({ length: 27 * 27 }, (_, i) => (i % 28 === 0 ? 1 : 0));
+    const options = { layout: "kernel", k: 7, density: 0.3, bits: 5 } as const;
+    const plain = make(shape, dense, options);
+    const weighted = make(shape, dense, options, 1, { ...moments, gram: eye });
+    expect(errorOf(weighted, dense)).toBeLessThanOrEqual(errorOf(plain, dense) * (1 + 1e-6));
+    expect(weighted.codebook).toEqual(plain.codebook);
+    expect(weighted.rowPtr.length).toBe(plain.rowPtr.length);
+  });
+
+  it("are left out where columns of X cross rows of the weight", () => {
+    const options = { layout: "kernel", d: 5, k: 5, density: 0.3, bits: 4 } as const;
+    expect(make(shape, dense, options, 1, moments)).toEqual(make(shape, dense, options));
+  });
+});
+
 describe("determinism", () => {
   const dense = structured(50 * 12, 12, 10, 2);
   const options = { layout: "kernel", d: 12, k: 18, density: 0.1, bits: 5, codebookBits: 6 } as const;
@@ -307,7 +359,7 @@ describe("determinism", () => {
 
   it("gives the bytes of this hash on every engine", () => {
     expect(hash(make([50, 12], dense, options, 7))).toBe(
-      "6d5f16f6a01cfe6d96ff55aa3c22525622e238c3ca04d18e066f97e1bd1565c1",
+      "f27addfe743de6cabf96f37f464f3fcac0b740376d83f69aef6e6d4530015cf2",
     );
   });
 });

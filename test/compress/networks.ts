@@ -77,4 +77,14 @@ export const everyWay: readonly Choice[] = [
   { storage: "sparse", sparsity: 0.8, bits: 5 },
   { storage: "factored", layout: "kernel", d: 9, k: 6, density: 0.3, bits: 5, codebookBits: 6 },
   { storage: "factored", layout: "rows", k: 3, density: 0.4 },
+  { storage: "vq", d: 3, k: 8 },
+  { storage: "svd", k: 3, size: 0.5 },
+  { storage: "transform", d: 3, size: 0.4, codebookBits: 5 },
 ];
+
+const factored: readonly Choice["storage"][] = ["vq", "svd", "transform"];
+
+/** The storage that a choice gives. */
+export function kindOf({ storage }: Choice): string {
+  return factored.includes(storage) ? "factored" : storage;
+}
