@@ -7,7 +7,7 @@ import { scaleFor } from "./quantize.js";
 
 /** Longer ones get their directions by iteration: rotations take d^3 time. */
 const longest = 64;
-const iterations = 12;
+const iterations = 6;
 
 /** Sum over the rows of X^T [n, d] of x x^T, [d, d]. */
 function gramOf(x: ArrayLike<number>, n: number, d: number): Float64Array {

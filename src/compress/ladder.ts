@@ -6,6 +6,12 @@ const sizes = [0.03, 0.05, 0.08, 0.12, 0.18, 0.27, 0.4, 0.55, 0.75, 1, 1.3, 1.7,
 
 const rounded = (steps: "tensor" | "row") => sizes.map((size): Choice => ({ storage: "scalar", steps, size }));
 
+/** Kernels in other coordinates; five bits for these take little room and cost little (measured on layers of ResNet-20). */
+const transformed = sizes.map((size): Choice => ({ storage: "transform", size, codebookBits: 5 }));
+
+/** Atoms of longer kernels take more than they give. */
+const longestKernel = 64;
+
 /** Fewer values than that are left alone: exponents, epsilons and the like must stay what they are. */
 const few = 16;
 
@@ -17,16 +23,20 @@ export function ladderOf(shape: readonly number[], measured: boolean): readonly 
   const dense: Choice = { storage: "dense" };
   if (sizeOf(shape) < few) return [dense];
   if (shape.length < 2) return [{ storage: "int8", bits: 8, perTensor: true }, dense];
-  return [...rounded("row"), ...(measured ? rounded("tensor") : []), dense];
+  const kernel = sizeOf(shape.slice(2));
+  const hasKernels = kernel > 1 && kernel <= longestKernel;
+  return [...rounded("row"), ...(measured ? [...rounded("tensor"), ...(hasKernels ? transformed : [])] : []), dense];
 }
 
 /** Whether each row's error counts alike: rows of small values may matter as much as others. */
 export function isByRow(choice: Choice): boolean {
-  return choice.storage !== "scalar" || choice.steps === "row";
+  if (choice.storage === "scalar") return choice.steps === "row";
+  return choice.storage !== "transform";
 }
 
 /** Candidates of one family lose alike: where one of them is measured, the others are known by their errors. */
 export function familyOf(choice: Choice): string {
   if (choice.storage === "scalar") return `scalar ${choice.steps ?? "tensor"}`;
-  return choice.storage === "factored" ? `factored ${choice.layout}` : choice.storage;
+  if (choice.storage === "factored") return `factored ${choice.layout}`;
+  return choice.storage === "svd" ? `svd ${choice.k}` : choice.storage;
 }
