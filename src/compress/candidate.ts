@@ -172,7 +172,7 @@ function fits(codes: Int8Array, bits = 8): boolean {
   return codes.every((code) => Math.abs(code) <= levelsOf(bits));
 }
 
-/** Whether a weight is integers times steps that are as large already. */
+/** Whether a weight is integers times steps that are as large already; see `isCoarse`. */
 function isRounded(weight: PlainWeight, size: number): boolean {
   if (weight.kind !== "int8" && (weight.kind !== "sparse" || weight.scale === undefined)) return false;
   const dense = toDense(weight);
@@ -180,6 +180,6 @@ function isRounded(weight: PlainWeight, size: number): boolean {
   const cols = dense.length / rows;
   return weight.scale!.every((step, r) => {
     const square = dense.subarray(r * cols, (r + 1) * cols).reduce((total, value) => total + value * value, 0);
-    return square === 0 || step >= size * Math.sqrt(square / cols);
+    return step * (1 + size / 2) >= size * Math.sqrt(square / cols);
   });
 }

@@ -49,6 +49,17 @@ describe("again", () => {
     expect(await file({ ...wide, seed: 1 })).not.toEqual(await file({ ...wide, seed: 2 }));
   });
 
+  it.each(
+    (["row", "tensor"] as const).flatMap((steps) =>
+      [0.1, 0.5, 0.7, 1.5].map((size): [Choice] => [{ storage: "scalar", steps, size }]),
+    ),
+  )("rounding twice is rounding once: %j", async (choice) => {
+    const recipe: Recipe = { weights: { "*": choice } };
+    const first = await run(small(), { recipe });
+    const second = await run(first.graph, { recipe });
+    expect(writeContainer(second.graph)).toEqual(writeContainer(first.graph));
+  });
+
   it.each(everyWay.map((choice) => [choice]))("the same recipe changes nothing: %j", async (choice) => {
     const recipe: Recipe = { weights: { "*": choice } };
     const first = await run(small(), { recipe });
