@@ -24,6 +24,7 @@ export {
   cholesky_solve_f64,
   support_solve_f64,
   nearest_atoms_f64,
+  nearest_feedback_f64,
   reround_rows_f64,
   reround_tiles_f64,
 } from "./compress/factor";

@@ -1,7 +1,8 @@
 /**
  * Inner loops of a decomposition X ~ C Z, with X^T [n, d] and Z^T [n, k] row by row: what the products of whole matrices leave over.
  *
- * A. Kuzmin et al., "Quantized sparse weight decomposition for neural network compression", 2022.
+ * A. Kuzmin et al., "Quantized sparse weight decomposition for neural network compression", 2022. M. van Baalen et al., "GPTVQ: the
+ * blessing of dimensionality for LLM quantization", 2024.
  */
 import { add_scaled, dot } from "./feedback";
 
@@ -113,6 +114,84 @@ export function nearest_atoms_f64(n: i32, d: i32, k: i32, x: usize, weight: usiz
       }
     }
     store<u32>(index + ((<usize>j) << 2), best);
+  }
+}
+
+/**
+ * The same where the error is that of what the layer makes, and flows into the columns after it: row by row of W, each piece of d
+ * columns becomes the atom after which the columns to its right can answer best. U is what `inverse_factor_f64` gives.
+ *
+ * - w: f64 [rows, cols], cols a multiple of d; overwritten
+ * - u: f64 [cols, cols], c: f64 [k, d]
+ * - index: u32 [rows, cols / d], written
+ * - scratch: 8 * (d * d + k * d + d) bytes
+ */
+export function nearest_feedback_f64(
+  rows: i32, cols: i32, d: i32, k: i32, w: usize, u: usize, c: usize, index: usize, scratch: usize,
+): void {
+  assert(((w | u | c | index | scratch) & 3) == 0);
+  const line = (<usize>cols) << 3;
+  const short = (<usize>d) << 3;
+  const inverse = scratch;
+  const atoms = inverse + <usize>d * short;
+  const off = atoms + <usize>k * short;
+  const pieces = cols / d;
+  for (let piece = 0; piece < pieces; piece++) {
+    const first = piece * d;
+    const block = u + <usize>first * (line + 8);
+    invert_upper(d, block, line, inverse);
+    for (let a = 0; a < k; a++) times_upper(d, c + <usize>a * short, inverse, atoms + <usize>a * short);
+    const rest = cols - first - d;
+    for (let r = 0; r < rows; r++) {
+      const at = w + <usize>r * line + ((<usize>first) << 3);
+      times_upper(d, at, inverse, off);
+      let best = 0;
+      let least = f64.MAX_VALUE;
+      let atom = atoms;
+      for (let a = 0; a < k; a++) {
+        let sum: f64 = 0;
+        for (let i: usize = 0; i < short; i += 8, atom += 8) {
+          const part = load<f64>(off + i) - load<f64>(atom);
+          sum += part * part;
+        }
+        if (sum < least) {
+          least = sum;
+          best = a;
+        }
+      }
+      store<u32>(index + ((<usize>(r * pieces + piece)) << 2), best);
+      const chosen = atoms + <usize>best * short;
+      for (let i = 0; i < d; i++) {
+        const here = (<usize>i) << 3;
+        const error = load<f64>(off + here) - load<f64>(chosen + here);
+        add_scaled(rest, -error, block + <usize>i * line + short, at + short);
+      }
+    }
+  }
+}
+
+/** The inverse, [n, n], of the upper triangle at u whose rows are `line` bytes apart; what is below is not written. */
+function invert_upper(n: i32, u: usize, line: usize, inverse: usize): void {
+  for (let i = 0; i < n; i++) {
+    const row = inverse + ((<usize>(i * n)) << 3);
+    store<f64>(row + ((<usize>i) << 3), 1 / load<f64>(u + <usize>i * (line + 8)));
+    for (let j = i + 1; j < n; j++) {
+      const column = u + ((<usize>j) << 3);
+      let sum: f64 = 0;
+      for (let l = i; l < j; l++) sum += load<f64>(row + ((<usize>l) << 3)) * load<f64>(column + <usize>l * line);
+      store<f64>(row + ((<usize>j) << 3), -sum / load<f64>(column + <usize>j * line));
+    }
+  }
+}
+
+/** y = x T for an upper triangle T [n, n]. */
+function times_upper(n: i32, x: usize, t: usize, y: usize): void {
+  for (let j = 0; j < n; j++) {
+    let sum: f64 = 0;
+    for (let i = 0; i <= j; i++) {
+      sum += load<f64>(x + ((<usize>i) << 3)) * load<f64>(t + ((<usize>(i * n + j)) << 3));
+    }
+    store<f64>(y + ((<usize>j) << 3), sum);
   }
 }
 

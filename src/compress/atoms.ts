@@ -26,21 +26,23 @@ function gramOf(x: ArrayLike<number>, n: number, d: number): Float64Array {
 /** The min(k, d) first left singular vectors of X, given as X^T [n, d]: rows [min(k, d), d] of length 1. */
 export function principal(x: ArrayLike<number>, n: number, d: number, k: number, seed: number): Float64Array {
   const count = Math.min(k, d);
-  const gram = gramOf(x, n, d);
   const c = new Float64Array(count * d);
   if (d <= longest) {
-    const { vectors } = eigen(gram, d);
+    const { vectors } = eigen(gramOf(x, n, d), d);
     for (let a = 0; a < count; a++) for (let i = 0; i < d; i++) c[a * d + i] = vectors[i * d + a];
     return c;
   }
   const random = new Random(seed);
   for (let i = 0; i < c.length; i++) c[i] = random.normal();
+  const next = new Float64Array(count * d);
   for (let round = 0; round < iterations; round++) {
-    const next = new Float64Array(count * d);
-    for (let a = 0; a < count; a++) {
-      for (let i = 0; i < d; i++) {
-        const value = c[a * d + i];
-        for (let j = 0; j < d; j++) next[a * d + j] += value * gram[i * d + j];
+    // C X X^T, one column of X after another.
+    next.fill(0);
+    for (let j = 0; j < n; j++) {
+      for (let a = 0; a < count; a++) {
+        let sum = 0;
+        for (let i = 0; i < d; i++) sum += x[j * d + i] * c[a * d + i];
+        for (let i = 0; i < d; i++) next[a * d + i] += sum * x[j * d + i];
       }
     }
     orthonormalize(next, count, d);

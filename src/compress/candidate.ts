@@ -72,7 +72,7 @@ export class Candidates {
         return toSparse(quantize(engine, shape, dense, levelsOf(choice.bits ?? 8), choice.perTensor ?? false));
       }
       case "vq":
-        return vectorQuantize(engine, shape, dense, choice, seed, this.#moments);
+        return vectorQuantize(engine, shape, dense, choice, seed, this.#moments, this.#rounder);
       case "factored":
         return factorize(engine, shape, dense, choice, seed, this.#moments);
       case "svd":

@@ -31,12 +31,13 @@ export function ladderOf(shape: readonly number[], measured: boolean): readonly 
 /** Whether each row's error counts alike: rows of small values may matter as much as others. */
 export function isByRow(choice: Choice): boolean {
   if (choice.storage === "scalar") return choice.steps === "row";
-  return choice.storage !== "transform";
+  return choice.storage === "dense" || choice.storage === "int8" || choice.storage === "sparse";
 }
 
 /** Candidates of one family lose alike: where one of them is measured, the others are known by their errors. */
 export function familyOf(choice: Choice): string {
   if (choice.storage === "scalar") return `scalar ${choice.steps ?? "tensor"}`;
   if (choice.storage === "factored") return `factored ${choice.layout}`;
-  return choice.storage === "svd" ? `svd ${choice.k}` : choice.storage;
+  if (choice.storage === "svd") return `svd ${choice.k}`;
+  return choice.storage === "vq" ? `vq ${choice.d ?? "kernel"}` : choice.storage;
 }

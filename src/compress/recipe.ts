@@ -108,7 +108,7 @@ function checkChoice(where: string, choice: Choice): void {
   if (known.includes("bits")) whole("bits", given.bits ?? 8, 2, 8);
   if (known.includes("codebookBits")) whole("codebookBits", given.codebookBits ?? 8, 2, 8);
   if (known.includes("k")) whole("k", given.k, 1, 65536);
-  if (known.includes("d")) whole("d", given.d ?? 1, 1, 65536);
+  if (known.includes("d")) whole("d", given.d ?? 1, 1, choice.storage === "transform" ? 256 : 65536);
 }
 
 /** Largest integer of `bits` bits, both signs alike. */

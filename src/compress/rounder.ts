@@ -35,10 +35,10 @@ export class Rounder {
   readonly #values: Float64Array;
   readonly #rows: number;
   readonly #cols: number;
-  readonly #groups: number;
+  readonly groups: number;
   readonly #period: number;
-  /** Address of the factor of each group; they stand in a row. */
-  readonly #factors: number;
+  /** Address of the factor of each group, f64 [cols, cols]; they stand in a row. 0 without second moments. */
+  readonly factors: number;
   /** Address of H of each group. */
   readonly #grams: number;
   /** Mean over the columns of 1 / U[c, c]^2: what a squared error of 1 costs. */
@@ -63,24 +63,24 @@ export class Rounder {
     this.#cols = cols;
     this.#period = period;
     const gram = moments?.gram;
-    this.#groups = gram ? gram.length / (cols * cols) : 1;
+    this.groups = gram ? gram.length / (cols * cols) : 1;
     if (!gram) {
       this.#grams = 0;
-      this.#factors = 0;
+      this.factors = 0;
       this.#scale = 1;
       return;
     }
     const damped = damp(gram, cols);
     this.#grams = place(engine, damped);
-    this.#factors = place(engine, damped);
+    this.factors = place(engine, damped);
     const bytes = 8 * cols * cols;
     let scale = 0;
-    for (let group = 0; group < this.#groups; group++) {
-      engine.kernels.inverse_factor_f64(cols, this.#factors + group * bytes);
-      const u = doublesAt(engine, this.#factors + group * bytes, cols * cols);
+    for (let group = 0; group < this.groups; group++) {
+      engine.kernels.inverse_factor_f64(cols, this.factors + group * bytes);
+      const u = doublesAt(engine, this.factors + group * bytes, cols * cols);
       for (let c = 0; c < cols; c++) scale += 1 / (u[c * cols + c] * u[c * cols + c]);
     }
-    this.#scale = scale / (cols * this.#groups);
+    this.#scale = scale / (cols * this.groups);
   }
 
   /** @param size of the steps, against the root mean square of the weight or of each row */
@@ -101,8 +101,8 @@ export class Rounder {
     const { arena, kernels } = this.#engine;
     return arena.scope(() => {
       const [e, y] = [place(this.#engine, off), arena.alloc(8 * this.#rows)];
-      const rows = this.#rows / this.#groups;
-      for (let group = 0; group < this.#groups; group++) {
+      const rows = this.#rows / this.groups;
+      for (let group = 0; group < this.groups; group++) {
         const from = group * rows;
         const gram = this.#grams + 8 * group * cols * cols;
         kernels.quadratic_rows_f64(rows, cols, e + 8 * from * cols, gram, y + 8 * from);
@@ -134,10 +134,10 @@ export class Rounder {
       );
       const bits = place(engine, this.#prices(step));
       const [q, error] = [arena.alloc(rows * cols), arena.alloc(8 * rows)];
-      const own = rows / this.#groups;
-      for (let group = 0; group < this.#groups; group++) {
+      const own = rows / this.groups;
+      for (let group = 0; group < this.groups; group++) {
         const [from, at] = [group * own, group * own * cols];
-        const u = this.#factors + 8 * group * cols * cols;
+        const u = this.factors + 8 * group * cols * cols;
         kernels.quantize_feedback_f64(
           ...([
             own,

@@ -5,6 +5,7 @@ import { Random } from "../random.js";
 import { bookOf } from "./atoms.js";
 import type { Moments } from "./moments.js";
 import { type Choice, levelsOf } from "./recipe.js";
+import type { Rounder } from "./rounder.js";
 
 export type VectorChoice = Extract<Choice, { storage: "vq" }>;
 
@@ -13,7 +14,8 @@ const rounds = 20;
 /**
  * Vector quantization: each column of X is one of k atoms, found by k-means (S. Lloyd, "Least squares quantization in PCM", 1982) from
  * columns drawn by the seed, far ones more likely (D. Arthur, S. Vassilvitskii, "k-means++", 2007). With moments of the inputs, each
- * value's error counts as much as its input's mean square. Stored as a factored weight whose coefficients are ones.
+ * value's error counts as much as its input's mean square, and columns are at last given their atoms so that what the weight makes
+ * changes least. Stored as a factored weight whose coefficients are ones.
  */
 export function vectorQuantize(
   engine: FullEngine,
@@ -21,7 +23,8 @@ export function vectorQuantize(
   dense: Float32Array,
   choice: VectorChoice,
   seed: number,
-  moments?: Moments,
+  moments: Moments | undefined,
+  rounder: Pick<Rounder, "factors" | "groups">,
 ): FactoredWeight {
   const { k } = choice;
   const layout = "kernel";
@@ -41,7 +44,19 @@ export function vectorQuantize(
     const c = firstAtoms(x, weight, n, d, k, seed);
     for (let round = 0; round < rounds; round++) improve(c, x, weight, assign(c), d);
     const { codebook, codebookScale, values } = bookOf(c, levels);
-    const col = assign(values).slice();
+    const { rows, cols } = matrixOf(shape);
+    const { factors, groups } = rounder;
+    if (factors === 0 || cols % d !== 0) assign(values);
+    else {
+      put(engine, pc, values);
+      const scratch = arena.alloc(8 * (d * d + k * d + d));
+      const own = rows / groups;
+      for (let group = 0; group < groups; group++) {
+        const [w, u] = [px + 8 * group * own * cols, factors + 8 * group * cols * cols];
+        kernels.nearest_feedback_f64(own, cols, d, k, w, u, pc, index + (4 * group * n) / groups, scratch);
+      }
+    }
+    const col = wordsAt(engine, index, n).slice();
     const ones = { codes: new Int8Array(n).fill(1), codeScale: new Float32Array(k).fill(1) };
     const rowPtr = Uint32Array.from({ length: n + 1 }, (_, j) => j);
     return { kind: "factored", shape, layout, d, n, k, rowPtr, col, ...ones, codebook, codebookScale };

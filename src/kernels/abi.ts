@@ -310,6 +310,10 @@ export interface FullKernels extends RunKernels, GradientKernels {
   support_solve_f64(n: number, k: number, gram: P, match: P, z: P, scratch: P): void;
   nearest_atoms_f64(n: number, d: number, k: number, x: P, weight: P, c: P, index: P): void;
   // biome-ignore format: sizes in lines
+  nearest_feedback_f64(
+    rows: number, cols: number, d: number, k: number, w: P, u: P, c: P, index: P, scratch: P,
+  ): void;
+  // biome-ignore format: sizes in lines
   reround_rows_f64(
     n: number, k: number, gram: P, match: P, scale: P, support: P, levels: number, sweeps: number, q: P,
   ): void;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nearestAtoms, outputError, reround, residual, solved, type Tiles } from "../reference/factor.js";
-import { gramOf } from "../reference/feedback.js";
+import { gramOf, nearestWithFeedback } from "../reference/feedback.js";
 import { builds, Guarded, normals, uniform } from "../support/kernels.js";
 
 const sides = [1, 2, 3, 4, 5, 8, 9, 16, 17];
@@ -82,6 +82,29 @@ for (const { name, kernels } of builds()) {
           expect([...memory.read(Uint32Array, index, n)]).toEqual(nearestAtoms(x, weight, c, d));
         }
       }
+    });
+
+    it.each([
+      [1, 1, 1],
+      [6, 1, 5],
+      [6, 2, 7],
+      [9, 3, 4],
+      [18, 9, 3],
+    ])("the atoms after which later columns can answer best (%i columns, pieces of %i, %i atoms)", (cols, d, k) => {
+      const rows = 3;
+      const h = gramOf(cols, uniform(cols + d));
+      const w = doubles(rows * cols, 7);
+      const c = doubles(k * d, 8);
+      const memory = new Guarded(kernels);
+      const [pw, u, pc] = [memory.place(w), memory.place(h), memory.place(c)];
+      kernels.inverse_factor_f64(cols, u);
+      const [index, scratch] = [memory.room((4 * rows * cols) / d), memory.room(8 * (d * d + k * d + d))];
+      kernels.nearest_feedback_f64(rows, cols, d, k, pw, u, pc, index, scratch);
+      memory.check();
+      const want = Array.from({ length: rows }, (_, r) =>
+        nearestWithFeedback(w.subarray(r * cols, (r + 1) * cols), h, c, d),
+      );
+      expect([...memory.read(Uint32Array, index, (rows * cols) / d)]).toEqual(want.flat());
     });
 
     it.each<[number, number, number, number, number]>([

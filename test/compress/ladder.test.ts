@@ -48,7 +48,7 @@ describe("the candidates of a target", () => {
       "scalar tensor",
       "transform",
       "dense",
-      "vq",
+      "vq kernel",
       "svd 2",
       "svd 4",
       "factored rows",

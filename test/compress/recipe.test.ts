@@ -61,6 +61,7 @@ describe("checkRecipe", () => {
     [{ storage: "svd", size: 1 }, "k", "undefined"],
     [{ storage: "svd", k: 4 }, "size", "undefined"],
     [{ storage: "transform", size: 0 }, "size", "0"],
+    [{ storage: "transform", size: 1, d: 257 }, "d", "257"],
     [{ storage: "transform", size: 1, codebookBits: 9 }, "codebookBits", "9"],
     [{ storage: "masked" }, "storage", "masked"],
     [{}, "storage", "undefined"],

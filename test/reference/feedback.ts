@@ -77,3 +77,21 @@ export function feedback(
   }
   return { q, error: quadratic(e, h) };
 }
+
+/** Pieces of d columns become atoms [k, d] in the same way: each the one after which the columns to its right can answer best. */
+export function nearestWithFeedback(row: ArrayLike<number>, h: Float64Array, c: Float64Array, d: number): number[] {
+  const n = row.length;
+  const chosen: number[] = [];
+  let e: number[] = [];
+  while (e.length < n) {
+    const ways = Array.from({ length: c.length / d }, (_, a) => [
+      ...e,
+      ...Array.from({ length: d }, (_, i) => row[e.length + i] - c[a * d + i]),
+    ]);
+    const costs = ways.map((errors) => quadratic([...errors, ...answer(errors, h, n)], h));
+    const best = costs.indexOf(Math.min(...costs));
+    chosen.push(best);
+    e = ways[best];
+  }
+  return chosen;
+}
