@@ -7,6 +7,7 @@ import { assemble, type Book, bookOf, isTiled, normalize, principal } from "./at
 import type { Moments } from "./moments.js";
 import { keepLargest, scaleFor } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
+import { damp } from "./rounder.js";
 
 export type SparseChoice = Extract<Choice, { storage: "factored" }>;
 
@@ -206,29 +207,40 @@ function quantized(
   const scale = place(engine, Float64Array.from(codeScale));
   kernels.reround_rows_f64(n, k, gram, match, scale, support, levels, sweeps, q);
   if (grams && isTiled(sizes.shape, sizes, grams)) {
-    const { rows, cols } = matrixOf(sizes.shape);
-    const groups = grams.length / (cols * cols);
     const off = x.slice();
-    const codes = codesAt(engine, q, n * k);
-    for (let i = 0; i < codes.length; i++) {
-      if (codes[i] === 0) continue;
+    for (const [i, code] of codesAt(engine, q, n * k).entries()) {
       const [j, a] = [Math.trunc(i / k), i % k];
-      for (let l = 0; l < d; l++) off[j * d + l] -= codes[i] * codeScale[a] * c[a * d + l];
+      if (code !== 0) for (let l = 0; l < d; l++) off[j * d + l] -= code * codeScale[a] * c[a * d + l];
     }
-    const e = place(engine, Float64Array.from(fromColumns(sizes, Float32Array.from(off))));
-    const [pc, scratch] = [place(engine, c), arena.alloc(8 * rows * cols)];
-    const [high, wide] = sizes.layout === "kernel" ? [1, d] : [d, 1];
-    const own = rows / groups;
-    const h = place(engine, grams);
-    for (let group = 0; group < groups; group++) {
-      const from = (group * n * k) / groups;
-      kernels.reround_tiles_f64(
-        ...([own, cols, high, wide, k, e + 8 * group * own * cols, h + 8 * group * cols * cols, pc, scale] as const),
-        ...([support + from, levels, sweeps, q + from, scratch] as const),
-      );
-    }
+    byOutputs(engine, sizes, off, c, grams, { q, scale, support, levels });
   }
   return assemble({ ...sizes, codeScale }, book, codesAt(engine, q, n * k));
+}
+
+/** Coordinate re-rounding by what the layer makes. @param off X^T less what the integers at q make */
+function byOutputs(
+  engine: FullEngine,
+  sizes: Sizes,
+  off: Float64Array,
+  c: Float64Array,
+  grams: Float64Array,
+  { q, scale, support, levels }: { q: number; scale: number; support: number; levels: number },
+): void {
+  const { shape, layout, d, n, k } = sizes;
+  const { arena, kernels } = engine;
+  const { rows, cols } = matrixOf(shape);
+  const groups = grams.length / (cols * cols);
+  const own = rows / groups;
+  const [high, wide] = layout === "kernel" ? [1, d] : [d, 1];
+  const e = place(engine, Float64Array.from(fromColumns(sizes, Float32Array.from(off))));
+  const [h, book, scratch] = [place(engine, damp(grams, cols)), place(engine, c), arena.alloc(8 * own * cols)];
+  for (let group = 0; group < groups; group++) {
+    const [first, from] = [8 * group * own * cols, (group * n * k) / groups];
+    kernels.reround_tiles_f64(
+      ...([own, cols, high, wide, k, e + first, h + 8 * group * cols * cols, book, scale] as const),
+      ...([support + from, levels, sweeps, q + from, scratch] as const),
+    );
+  }
 }
 
 /** G [k, k] = C^T C and B [n, k] = X^T C. */

@@ -191,7 +191,7 @@ function nearest(x: number): number {
 }
 
 /** The gram matrices with `damping` times the mean of all their diagonals added to each; 1 where that is 0. */
-function damp(gram: Float64Array, cols: number): Float64Array {
+export function damp(gram: Float64Array, cols: number): Float64Array {
   const damped = gram.slice();
   let trace = 0;
   for (let at = 0; at < gram.length; at += cols * cols)
