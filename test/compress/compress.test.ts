@@ -154,7 +154,9 @@ describe("a recipe", () => {
       checkGraph(graph);
       expect(graph.weights.get("shape")).toBe(b.build().weights.get("shape"));
       // Of one value a sparsity of .8 keeps none.
-      expect(toDense(graph.weights.get("one")!)[0]).toBeCloseTo(choice.storage === "sparse" ? 0 : 3, 1);
+      // The scales of a codebook and of its codes, of four bits each, may both be an eighth of a step off.
+      const one = choice.storage === "sparse" ? 0 : 3;
+      expect(Math.abs(toDense(graph.weights.get("one")!)[0] - one)).toBeLessThan(0.2);
       if (choice.storage === "int8") expect(toDense(graph.weights.get("half")!)[1]).toBeCloseTo(-2, 0);
       expect(report.weights.find(({ name }) => name === "shape")).toMatchObject({
         sparsity: 0,

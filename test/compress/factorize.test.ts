@@ -73,7 +73,7 @@ function structured(size: number, d: number, atoms: number, seed: number, noise 
 }
 
 /** Rank of the quantization error of 8 bits twice, relative to the values: far below what a missing atom costs. */
-const rounding = 2e-4;
+const rounding = 4e-4;
 
 describe("special cases of the method", () => {
   it.each<[Layout, number | undefined, number]>([
@@ -359,7 +359,7 @@ describe("determinism", () => {
 
   it("gives the bytes of this hash on every engine", () => {
     expect(hash(make([50, 12], dense, options, 7))).toBe(
-      "f27addfe743de6cabf96f37f464f3fcac0b740376d83f69aef6e6d4530015cf2",
+      "b049463cda52ead62d6f5cb269d484c53455ac6a1b7c75b4741e178e6b24b5a9",
     );
   });
 });
