@@ -3,6 +3,7 @@ import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, integers, only } from "./attributes.js";
+import { withBias } from "./bias.js";
 import { checkFloats, inputOf, sized } from "./known.js";
 import { copying, steps } from "./move.js";
 import { type Launch, nothing, type Op, type Site, type Slots } from "./op.js";
@@ -81,15 +82,17 @@ export const convTranspose: Op = {
         };
       };
     }
-    const bias = site.dense(2);
-    const parts = partsOf(node, weight.shape);
-    const panels = site.alloc(4 * sizeOf(weight.shape));
-    site.borrow(1, (values) =>
-      site.temporary(largest(parts), (turned) => {
-        for (const part of parts) part.pack(kernels, values, turned, panels);
-      }),
-    );
-    return (io) => bind(site, io, weight.shape, parts, (at) => panels + at, bias, 0);
+    const { shape } = weight;
+    return withBias(site, 2, shape[1] * integer(node, "group", 1), (bias) => {
+      const parts = partsOf(node, shape);
+      const panels = site.alloc(4 * sizeOf(shape));
+      site.borrow(1, (values) =>
+        site.temporary(largest(parts), (turned) => {
+          for (const part of parts) part.pack(kernels, values, turned, panels);
+        }),
+      );
+      return (io) => bind(site, io, shape, parts, (at) => panels + at, bias, 0);
+    });
   },
 };
 

@@ -2,6 +2,7 @@ import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
+import { withBias } from "./bias.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
 import { type Geometry, geometryOf, isDepthwise, laid, offsets, scratchOf } from "./image.js";
 import { inTurn, type Launch, type Op, ofFloats, type Site, type Slots, type StoredWeight } from "./op.js";
@@ -63,17 +64,7 @@ export const conv: Op = {
       const want = `[o, c / ${group}, ..] and one to three sides, o a multiple of ${group}`;
       throw new ShapeError(expected(`${site.node.name} (Conv) weight`, want, showShape(shape)));
     }
-    if (shape.length === 5) return packedDeep(site, shape);
-    const bias = site.dense(2);
-    if (isDepthwise(weight.shape[1], weight.rows / group)) return depthwise(site, weight, bias);
-    const minimal = paysWinograd(site, weight, group);
-    if (weight.kind === "sparse" && paysSparse(weight) && !(minimal && fasterDense(weight))) {
-      return sparse(site, site.place(1, "sparse"), bias);
-    }
-    if (weight.kind === "factored" && group === 1 && wholeKernels(weight)) {
-      return factoredConv(site, site.place(1, "factored"), bias);
-    }
-    return minimal ? winograd(site, weight, group, bias) : packed(site, weight, group, bias);
+    return withBias(site, 2, rows, (bias) => chosen(site, weight, group, bias));
   },
   grad({ node, kernels }) {
     return ({ inputs, outputs, dInputs, dOutputs }) => {
@@ -108,6 +99,20 @@ export const conv: Op = {
     };
   },
 };
+
+/** The kernel for a weight, by how it is stored and what it is of. */
+function chosen(site: Site, weight: StoredWeight, group: number, bias: number): (io: Slots) => Launch {
+  if (weight.shape.length === 5) return packedDeep(site, weight.shape, bias);
+  if (isDepthwise(weight.shape[1], weight.rows / group)) return depthwise(site, weight, bias);
+  const minimal = paysWinograd(site, weight, group);
+  if (weight.kind === "sparse" && paysSparse(weight) && !(minimal && fasterDense(weight))) {
+    return sparse(site, site.place(1, "sparse"), bias);
+  }
+  if (weight.kind === "factored" && group === 1 && wholeKernels(weight)) {
+    return factoredConv(site, site.place(1, "factored"), bias);
+  }
+  return minimal ? winograd(site, weight, group, bias) : packed(site, weight, group, bias);
+}
 
 /** Whether Winograd may be used and pays: 3 x 3 without strides, channels enough, and pixels enough where their number is known. */
 function paysWinograd({ node, exact, output }: Site, { shape, rows }: StoredWeight, group: number): boolean {
@@ -263,9 +268,8 @@ function volumeOf(node: GraphNode, x: readonly number[], weight: readonly number
 }
 
 /** Volumes; weights as dense f32, packed once. */
-function packedDeep(site: Site, shape: readonly number[]): (io: Slots) => Launch {
+function packedDeep(site: Site, shape: readonly number[], bias: number): (io: Slots) => Launch {
   const { kernels, node, limits } = site;
-  const bias = site.dense(2);
   const group = integer(node, "group", 1);
   const weights = { deep: true, group, c: shape[1], o: shape[0] / group, kernel: three(shape.slice(2), 1) };
   const panels = site.alloc(volumeBytes(weights));

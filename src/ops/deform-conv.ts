@@ -2,6 +2,7 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only } from "./attributes.js";
+import { withBias } from "./bias.js";
 import { elementsOf, viewing } from "./element.js";
 import { checkFloats, inputOf, sized } from "./known.js";
 import { type Info, type Launch, nothing, type Op, type Site, type Slots } from "./op.js";
@@ -66,11 +67,12 @@ export const deformConv: Op = {
         };
       };
     }
-    const bias = site.dense(3);
     const weights = flat(weight.shape);
-    const panels = site.alloc(volumeBytes(weights));
-    site.borrow(1, (values) => packVolume(kernels, weights, values, panels));
-    return (io) => bind(site, io, weights, bias, () => panels, 0);
+    return withBias(site, 3, weight.shape[0], (bias) => {
+      const panels = site.alloc(volumeBytes(weights));
+      site.borrow(1, (values) => packVolume(kernels, weights, values, panels));
+      return (io) => bind(site, io, weights, bias, () => panels, 0);
+    });
   },
 };
 

@@ -1,6 +1,7 @@
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
+import { withBias } from "./bias.js";
 import { cutsEvenly, factoredProduct } from "./factored.js";
 import { heldAfter } from "./held.js";
 import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots, type StoredWeight } from "./op.js";
@@ -49,7 +50,7 @@ export const gemm: Op = {
     }
     return [[a[0], n]];
   }),
-  lower: (site) => product(site, integer(site.node, "transB", 0) === 1, site.node.inputs[2] !== undefined),
+  lower: (site) => product(site, integer(site.node, "transB", 0) === 1),
   grad({ node, kernels }) {
     const transB = integer(node, "transB", 0) === 1;
     return ({ inputs, outputs, dInputs, dOutputs }) => {
@@ -72,11 +73,16 @@ export const gemm: Op = {
   },
 };
 
-/** Y = A B + bias of two matrices. Chooses the kernel by how the weight is stored. */
-export function product(site: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
+/** Y = A B + bias of two matrices, bias being a row or absent. */
+export function product(site: Site, transB: boolean): (io: Slots) => Launch {
   const weight = site.weight(1);
-  if (weight === undefined || weight.kind === "live") return unpacked(site, transB, biased);
-  const bias = biased ? site.dense(2) : 0;
+  if (weight === undefined || weight.kind === "live") return unpacked(site, transB);
+  const n = transB ? weight.rows : weight.cols;
+  return withBias(site, 2, n, (bias) => chosen(site, weight, transB, bias));
+}
+
+/** The kernel for a weight, by how it is stored. */
+function chosen(site: Site, weight: StoredWeight, transB: boolean, bias: number): (io: Slots) => Launch {
   if (weight.kind === "sparse" && paysSparse(weight)) {
     const stored = site.place(1, "sparse");
     return heldAfter(site, sparse(site, transB ? stored : transposed(site, stored), bias));
@@ -89,7 +95,7 @@ export function product(site: Site, transB: boolean, biased: boolean): (io: Slot
 }
 
 /** Both sides are only known at run time. */
-function unpacked({ kernels, limits }: Site, transB: boolean, biased: boolean): (io: Slots) => Launch {
+function unpacked({ kernels, limits }: Site, transB: boolean): (io: Slots) => Launch {
   return ({ inputs, outputs }) => {
     const [m, k] = inputs[0]!.shape;
     const n = outputs[0].shape[1];
@@ -99,7 +105,7 @@ function unpacked({ kernels, limits }: Site, transB: boolean, biased: boolean): 
       scratch: kernels.gemm_scratch_bytes(m, n, k),
       run: kernels.gemm_f32.bind(
         undefined,
-        ...([m, n, k, a, k, 1, b, row, col, biased ? bias : 0, limits, outputs[0].pointer] as const),
+        ...([m, n, k, a, k, 1, b, row, col, bias, limits, outputs[0].pointer] as const),
       ),
     };
   };

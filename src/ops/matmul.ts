@@ -35,7 +35,7 @@ export const matmul: Op = {
   lower(site) {
     const weight = site.weight(1);
     if (weight?.shape.length === 2) {
-      const bound = product(site, isTurned(site.node), site.node.inputs[2] !== undefined);
+      const bound = product(site, isTurned(site.node));
       return ({ inputs, outputs }) => bound({ inputs: inputs.map(flat), outputs: outputs.map((slot) => flat(slot)!) });
     }
     if (site.node.inputs[2]) {

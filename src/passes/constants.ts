@@ -14,8 +14,6 @@ const mostResults = 16;
 /** How often all weights may be read. */
 const mostReads = 64;
 
-const biased = new Set(["Conv", "ConvTranspose", "Gemm"]);
-
 /**
  * The same function with what follows from weights alone computed, once: it becomes weights. Only dense weights are looked at, so what
  * is stored in fewer bytes stays so. A result has at most 65,536 elements or as many as all weights; all results have at most 16 times
@@ -53,7 +51,6 @@ export function foldConstants(graph: Graph, knowledge: Knowledge): Graph {
     const { dtype } = (weight.kind === "coded" ? weight.storage : weight) as { readonly dtype: Info["dtype"] };
     return { dtype: inMemory(dtype), shape: weight.shape, known: knowledge.elements(name) };
   };
-  const isComputed = (name = "") => name !== "" && !weights.has(name);
   const nodes = graph.nodes.filter((node) => {
     const made = attempt(() => compute(node));
     for (const [i, name] of node.outputs.entries()) {
@@ -64,15 +61,7 @@ export function foldConstants(graph: Graph, knowledge: Knowledge): Graph {
     }
     return made === undefined;
   });
-  if (nodes.length === graph.nodes.length) return graph;
-  // A product takes a bias that is computed only where its weight is no weight either.
-  const wanted = new Set(
-    nodes.flatMap(({ op, inputs }) => (biased.has(op) && isComputed(inputs[2]) ? [inputs[1]] : [])),
-  );
-  const back = graph.nodes.filter((node) => node.outputs.some((name) => wanted.has(name) && !graph.weights.has(name)));
-  for (const node of back) for (const name of node.outputs) weights.delete(name);
-  const stays = new Set([...nodes, ...back]);
-  return { ...graph, nodes: graph.nodes.filter((node) => stays.has(node)), weights };
+  return nodes.length === graph.nodes.length ? graph : { ...graph, nodes, weights };
 }
 
 /** Whether a weight is there and is stored as one number for each value. */

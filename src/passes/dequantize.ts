@@ -19,9 +19,7 @@ export function dequantize(graph: Graph): Graph {
     for (const node of graph.nodes) {
       const uses = readers.get(node.outputs[0]) ?? [];
       if (node.op !== "DequantizeLinear" || !uses.every((use) => use?.place === place)) continue;
-      // A product whose weight is known before it runs needs its bias by then, too.
-      const biased = uses.every((use) => place === 2 || !use?.node.inputs[2] || weights.has(use.node.inputs[2]));
-      const made = biased ? make(graph, node) : undefined;
+      const made = make(graph, node);
       if (!made) continue;
       weights.set(node.outputs[0], made);
       gone.add(node);

@@ -3,14 +3,15 @@ import type { Rewriter } from "./rewrites.js";
 
 /**
  * Gemm as it runs here: alpha = beta = 1, A as it is, C a row of its own. What asks for more becomes that and nodes beside it:
- * A^T a Transpose, alpha, beta and any other C a Mul and an Add behind.
+ * A^T a Transpose, alpha, beta and any other C, or one of which the shape is not known, a Mul and an Add behind.
  */
 export function plainGemm(node: GraphNode, to: Rewriter): readonly GraphNode[] | undefined {
   const { alpha = 1, beta = 1, transA = 0, transB = 0 } = node.attributes;
   const [a, b, c = ""] = node.inputs;
   const n = to.shapeOf(b)?.[transB ? 0 : 1];
-  const shape = c === "" ? undefined : to.shapeOf(c);
-  const isRow = !shape || (typeof n === "number" && shape.at(-1) === n && shape.slice(0, -1).every((dim) => dim === 1));
+  const shape = to.shapeOf(c);
+  const isRow =
+    c === "" || (shape && typeof n === "number" && shape.at(-1) === n && shape.slice(0, -1).every((dim) => dim === 1));
   if (alpha === 1 && beta === 1 && !transA && isRow) return undefined;
   const nodes: GraphNode[] = [];
   const then = (what: string, op: string, inputs: readonly string[], attributes = {}): string => {

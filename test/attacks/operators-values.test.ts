@@ -90,7 +90,7 @@ describe("products and sums", () => {
     ["stacks that differ", "MatMul f[2,1,3] f[3,3,1]", {}, "ShapeError: n0 (MatMul): expected dimensions in front that are equal or 1, got [2, 1, 3] and [3, 3, 1]"],
     ["no depth", "MatMul f[2,0] f[0,3]", {}, "float32 [2, 3] 0,0,0,0,0,0"],
     ["depths that differ, Gemm", "Gemm f[2,3] f[2,3]", {}, "ShapeError: n0 (Gemm): expected 2 columns of A, got [2, 3]"],
-    ["a bias that does not fit", "Gemm f[2,3] f[3,2] f[3]", {}, "ShapeError: n0 (Gemm) bias: expected 2 values in a row, got [3]"],
+    ["a bias that does not fit", "Gemm f[2,3] f[3,2] f[3]", {}, "ShapeError: n0.sum (Add) input 1: expected a shape that broadcasts"],
     ["a way to turn that is none", "Gemm f[1,2] f[2,1]", {transB:2}, "ShapeError: n0.transB: expected 0 or 1, got 2"],
   ]);
 });

@@ -63,6 +63,28 @@ test.each(forms)("%j with C %j", async (attributes, c) => {
   }
 });
 
+test.each(forms.filter(([, c]) => c))("%j with C %j, computed, beside a weight B", async (attributes, c) => {
+  const graph = graphOf(attributes, c, true);
+  const weights = new Map(graph.weights);
+  weights.delete("c");
+  const [node] = graph.nodes;
+  const given = (name: string): Graph => ({
+    ...graph,
+    inputs: [...graph.inputs, { name, dtype: "float32", shape: c }],
+    nodes: name === "c" ? [node] : [{ name: "neg", op: "Neg", inputs: [name], outputs: ["c"], attributes: {} }, node],
+    weights,
+  });
+  using whole = await loadModel(graph);
+  using fed = await loadModel(given("c"));
+  using computed = await loadModel(given("d"));
+  const [a, bias] = [valuesOf("a", [m, k]), valuesOf("c", c!)];
+  const want = whole.run({ a }).y;
+  for (const { y } of [fed.run({ a, c: bias }), computed.run({ a, d: bias.map((value) => -value) })]) {
+    expect(y.shape).toEqual([m, n]);
+    for (const [i, value] of want.data.entries()) expect(Math.abs(y.data[i] - value)).toBeLessThan(1e-5);
+  }
+});
+
 test("what runs as it is stays as it is", () => {
   const graph = graphOf({ transB: 1 }, [n], true);
   expect(modernize(graph).nodes).toEqual(graph.nodes);
