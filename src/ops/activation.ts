@@ -1,9 +1,13 @@
+import { isFloat } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { FullKernels, RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
 import { only, shapeOf } from "./attributes.js";
+import { checkTypes } from "./elementwise.js";
+import { inputOf } from "./known.js";
 import { type Op, ofFloats } from "./op.js";
+import { combine, launchOf, recipeOf, standing, zero } from "./recipe.js";
 
 type Forward = (n: number, x: number, y: number) => void;
 type Slope = (n: number, given: number, dy: number, dx: number) => void;
@@ -38,12 +42,30 @@ function each(
   };
 }
 
-/** max(x, 0). */
-export const relu: Op = each(
+const floatRelu: Op = each(
   ({ relu_f32 }) => relu_f32,
   ({ relu_grad_f32 }) => relu_grad_f32,
   "y",
 );
+
+/** max(x, 0), numbers of any type. */
+export const relu: Op = {
+  ...floatRelu,
+  infer(node, inputs) {
+    const [{ dtype, shape }] = checkTypes(node, [inputOf(node, inputs, 0)], "numbers");
+    return [{ dtype, shape }];
+  },
+  lower(site) {
+    const floats = floatRelu.lower(site);
+    return (io, table) => {
+      const [x] = io.inputs;
+      if (isFloat(x!.dtype)) return floats(io, table);
+      const recipe = recipeOf(site.kernels);
+      combine(recipe, "max", standing(x!), zero(recipe, x!.dtype), standing(io.outputs[0]));
+      return launchOf(recipe);
+    };
+  },
+};
 
 /** 1 / (1 + e^-x), within 2 ulp. */
 export const sigmoid: Op = each(

@@ -6,7 +6,7 @@ import { sameShape, sizeOf } from "../tensor.js";
 import { integer, only } from "./attributes.js";
 import { broadcastShape, walkOf } from "./broadcast.js";
 import { elementsOf } from "./element.js";
-import { heldAfter } from "./held.js";
+import { heldAfter, isRelu } from "./held.js";
 import { sized } from "./known.js";
 import type { GradSlots, Info, Launch, Op, Site, Slots } from "./op.js";
 import {
@@ -21,6 +21,7 @@ import {
   recipeOf,
   room,
   standing,
+  zero,
 } from "./recipe.js";
 
 export type Numbers = "floats" | "ints" | "unsigned" | "numbers" | "bools" | "any";
@@ -111,7 +112,14 @@ export const add: Op = {
       const [a, b] = io.inputs;
       const [y] = io.outputs;
       if (limits && !isFloat(y.dtype)) {
-        throw new UnsupportedError(expected(`what follows ${node.name} (Add)`, names.floats, y.dtype));
+        if (!isRelu(kernels, limits)) {
+          throw new UnsupportedError(expected(`what follows ${node.name} (Add)`, names.floats, y.dtype));
+        }
+        const recipe = recipeOf(kernels);
+        const to = standing(y);
+        combine(recipe, "add", standing(a!), standing(b!), to);
+        combine(recipe, "max", to, zero(recipe, y.dtype), to);
+        return launchOf(recipe);
       }
       // Of one shape, as in a residual network: one call.
       if (!isFloat(y.dtype) || !sameShape(a!.shape, b!.shape)) return heldAfter(site, () => general(io, table))(io);

@@ -31,6 +31,12 @@ export function limitsOf(site: Site): number {
   return limits;
 }
 
+/** Whether limits are those of a Relu, which integers know as well. */
+export function isRelu(kernels: Site["kernels"], limits: number): boolean {
+  const [lo, hi] = new Float32Array(kernels.memory.buffer, limits, 2);
+  return lo === 0 && hi === Number.POSITIVE_INFINITY;
+}
+
 /** A launch whose kernel knows of no limits: what it makes is held within the site's afterwards, in place. */
 export function heldAfter({ kernels, limits }: Site, bind: (io: Slots) => Launch): (io: Slots) => Launch {
   if (!limits) return bind;

@@ -145,6 +145,19 @@ describe("integers and bool", () => {
   });
 });
 
+test("Relu of integers of every type", () => {
+  for (const dtype of integerTypes) {
+    const x = some(dtype, [3, 50], 4);
+    const values = Array.from(x.data as ArrayLike<number | bigint>);
+    const want = values.map((v) => (v < 0 ? (typeof v === "bigint" ? 0n : 0) : v));
+    expect([...resultOf("Relu", [x], dtype).data]).toEqual(want);
+    if (!dtype.startsWith("u")) expect(want).not.toEqual(values);
+  }
+  expect(() => resultOf("Relu", [tensor("bool", [1], [1])], "bool")).toThrow(
+    /Relu\) input 0: expected numbers, got bool/,
+  );
+});
+
 describe("Clip", () => {
   const bounds = [
     [undefined, undefined],

@@ -144,7 +144,7 @@ describe("Add", () => {
     expect(wanted.y.data).not.toEqual(wanted.bare.data);
   });
 
-  test("by weights for bounds; integers are held by a Clip of their own, and no Relu takes them", () => {
+  test("by weights for bounds; integers are held by a Clip of their own, and by a Relu in one launch", () => {
     const clipped = (dtype: "float32" | "int32") => {
       const graph = followed(sum([3, 7], dtype), ["Clip", {}], false);
       const data = dtype === "float32" ? Float32Array.of(1) : Int32Array.of(1);
@@ -164,10 +164,26 @@ describe("Add", () => {
       const { y } = new Model(clipped(dtype), runModule).run({ x, z });
       expect([...y.data]).toEqual(values.map((v) => Math.min(2 * v, 1)));
       const relu = new Model(followed(sum([3, 7], dtype), ["Relu", {}], false), runModule);
-      if (dtype === "int32")
-        expect(() => relu.run({ x, z })).toThrow(/^what follows .*floating-point values, got int32/);
-      else expect([...relu.run({ x, z }).y.data]).toEqual(values.map((v) => Math.max(2 * v, 0)));
+      expect(fuse(followed(sum([3, 7], dtype), ["Relu", {}], false)).graph.nodes).toHaveLength(1);
+      expect([...relu.run({ x, z }).y.data]).toEqual(values.map((v) => Math.max(2 * v, 0)));
     }
+  });
+
+  test("integers that a row is added to, held by a Relu; a Clip of floats takes none", () => {
+    const x = {
+      dtype: "int32",
+      shape: [2, 3, 7],
+      data: Int32Array.from({ length: 42 }, (_, i) => 3 * i - 60),
+    } as const;
+    const z = { dtype: "int32", shape: [7], data: Int32Array.of(1, -2, 30, -40, 2 ** 31 - 1, 0, -(2 ** 31)) } as const;
+    using relu = new Model(followed(sum([7], "int32"), ["Relu", {}], false), runModule);
+    const wanted = [...x.data].map((v, i) => Math.max((v + z.data[i % 7]) | 0, 0));
+    expect([...relu.run({ x, z }).y.data]).toEqual(wanted);
+    const graph = followed(sum([7], "int32"), ["Clip", {}], false);
+    const nodes = [graph.nodes[0], { ...graph.nodes[1], inputs: ["bare", "", "most"] }];
+    const most = { kind: "dense", dtype: "float32", shape: [], data: Float32Array.of(1) } as const;
+    using clip = new Model({ ...graph, nodes, weights: new Map([["most", most]]) }, runModule);
+    expect(() => clip.run({ x, z })).toThrow(/^what follows .*floating-point values, got int32/);
   });
 });
 
