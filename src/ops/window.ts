@@ -59,12 +59,14 @@ export function sidesOutput(node: GraphNode, sides: Sides, sizes: readonly numbe
   return sizes.map((size, i) => {
     const extent = sides.dilations[i] * (sides.kernel[i] - 1) + 1;
     const room = size + sides.begins[i] + sides.ends[i] - extent;
-    if (room < 0) {
+    // Rounded up, a window larger than the image is one that hangs over the end, as far as less than a stride.
+    const hangs = up && size > 0 && room > -sides.strides[i];
+    if (room < 0 && !hangs) {
       throw new ShapeError(
         expected(`${node.name} (${node.op})`, `an image that holds a window of ${extent}`, `${size}`),
       );
     }
-    places *= Math.max(room + extent, 32);
+    places *= Math.max(room + extent, extent, 32);
     if (places > mostPlaces) {
       throw new ShapeError(expected(`${node.name} (${node.op})`, "a padded image of at most 2^29 places", `${places}`));
     }

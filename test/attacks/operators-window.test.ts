@@ -14,6 +14,9 @@ describe("kernels", () => {
     ["missing", "MaxPool f[1,1,4,4]", {}, "ShapeError: n0.kernel_shape: expected 2 integers from 1 to 2147483647, got undefined"],
     ["of more sides", "MaxPool f[1,1,4,4]", {kernel_shape:[2,2,2]}, "ShapeError: n0.kernel_shape: expected 2 integers from 1 to 2147483647, got 2,2,2"],
     ["larger than the image", "MaxPool f[1,1,4,4]", {kernel_shape:[5,5]}, "ShapeError: n0 (MaxPool): expected an image that holds a window of 5, got 4"],
+    ["larger than the image, rounded up", "MaxPool f[1,1,4,4]", {kernel_shape:[5,5],ceil_mode:1}, "ShapeError: n0 (MaxPool): expected an image that holds a window of 5, got 4"],
+    ["2^31 - 1, rounded up", "AveragePool f[1,1,4]", {kernel_shape:[2147483647],strides:[2147483647],ceil_mode:1,count_include_pad:1}, "ShapeError: n0 (AveragePool): expected a padded image of at most 2^29 places, got 2147483647"],
+    ["no image, rounded up", "MaxPool f[1,1,0]", {kernel_shape:[2],strides:[3],ceil_mode:1}, "ShapeError: n0 (MaxPool): expected an image that holds a window of 2, got 0"],
     ["other than the weight's", "Conv f[1,2,4,4] F[2,2,2,2]", {kernel_shape:[3,3]}, "ShapeError: n0.kernel_shape: expected [2, 2], got [3, 3]"],
     ["larger than the image, as a weight", "Conv f[1,1,1,4] F[1,1,3,3]", {}, "ShapeError: n0 (Conv): expected an image that holds a window of 3, got 1"],
   ]);

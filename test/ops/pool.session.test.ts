@@ -90,6 +90,24 @@ for (const rank of [1, 2, 3]) {
     cases.push({ sizes: of("size"), window });
   }
 }
+// Windows larger than the image, which hang over the end by less than a stride.
+for (const [size, kernel, stride, dilation, pad, end] of [
+  [1, 2, 2, 1, 0, 0],
+  [2, 3, 2, 1, 0, 0],
+  [1, 3, 2, 1, 1, 0],
+  [2, 5, 4, 1, 0, 0],
+  [2, 4, 3, 2, 2, 1],
+  [1, 3, 2, 2, 2, 1],
+]) {
+  for (const sizes of [[size], [4, size], [size, size], [3, size, size]]) {
+    const side = (value: number, plain: number) => sizes.map((at) => (at === size ? value : plain));
+    const window = {
+      ...{ kernel: side(kernel, 2), strides: side(stride, 1), dilations: side(dilation, 1) },
+      ...{ begins: side(pad, 0), ends: side(end, 1), up: true },
+    };
+    cases.push({ sizes, window });
+  }
+}
 // Wide enough for the kernel that takes four windows of 3 x 3 at once, the last one past the end.
 for (const size of [10, 11, 12, 13, 28]) {
   for (const pad of [0, 1]) {
@@ -168,6 +186,18 @@ describe("pooling", () => {
     }
   });
 
+  test("a window of 2 over an image of width 1, rounded up", async () => {
+    const x = Float32Array.of(1, 2, 3, -4);
+    const attributes = { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 };
+    const wanted = { MaxPool: [2, 3], AveragePool: [1.5, -0.5], LpPool: [Math.fround(Math.sqrt(5)), 5] };
+    for (const [op, values] of Object.entries(wanted)) {
+      using model = await loadModel(graphOf(op, [1, 1, 4, 1], attributes, ["y"]));
+      const { y } = model.run({ x });
+      expect(y.shape).toEqual([1, 1, 2, 1]);
+      expect([...y.data]).toEqual(values);
+    }
+  });
+
   test("over all there is", async () => {
     for (const sizes of [[5], [4, 3], [2, 3, 4]]) {
       const volume = sizes.reduce((a, b) => a * b, 1);
@@ -197,6 +227,10 @@ describe("pooling", () => {
       "it.pads: expected pads smaller than the kernel [2, 2], got [2, 0, 0, 0]",
     ],
     [{ kernel_shape: [7, 2] }, "it (MaxPool): expected an image that holds a window of 7, got 4"],
+    [
+      { kernel_shape: [7, 2], strides: [3, 1], ceil_mode: 1 },
+      "it (MaxPool): expected an image that holds a window of 7, got 4",
+    ],
     [{ kernel_shape: [2] }, "it.kernel_shape: expected 2 integers from 1 to 2147483647, got 2"],
     [{ kernel_shape: [2, 2], strides: [0, 1] }, "it.strides: expected 2 integers from 1 to 2147483647, got 0,1"],
   ] as [Record<string, Attribute>, string][])("%j is refused", async (attributes, message) => {
