@@ -1,6 +1,6 @@
 // If and Loop, followed while planning: a branch is chosen and a loop unrolled by elements that are known then.
 import { expected, ShapeError, UnsupportedError } from "../errors.js";
-import { type Body, type GraphNode, isBody } from "../graph/graph.js";
+import { type Body, type Dim, type GraphNode, isBody } from "../graph/graph.js";
 import { axisOf } from "../ops/attributes.js";
 import { sized } from "../ops/known.js";
 import type { Info } from "../ops/op.js";
@@ -53,7 +53,10 @@ export function repeat(walk: Walk, node: GraphNode, names: Names): void {
   }
 }
 
-/** What an output of the body was each time round, along a new dimension. */
+/**
+ * What an output of the body was each time round, along a new dimension. Without a turn its shape is the declared one, in which a
+ * dimension that no input of the graph has is 0.
+ */
 export function gather(
   walk: Walk,
   node: GraphNode,
@@ -65,9 +68,10 @@ export function gather(
 ): void {
   const infos = parts.map((name) => walk.infos.get(name)!);
   const [first] = infos;
-  const shape = first?.shape ?? declared.shape;
+  const sizeAt = (dim: Dim) => (typeof dim === "number" ? dim : (walk.sizes.get(dim) ?? 0));
+  const shape = first?.shape ?? declared.shape?.map(sizeAt);
   const dtype = first?.dtype ?? declared.dtype;
-  if (!shape || !dtype || !shape.every((dim) => typeof dim === "number")) {
+  if (!shape || !dtype) {
     throw new UnsupportedError(
       expected(`node ${node.name} (${node.op})`, `a turn that tells the shape of ${output}`, "none"),
     );
@@ -80,7 +84,7 @@ export function gather(
     }
   }
   const axis = axisOf(node, along, shape.length + 1);
-  const whole = (shape as readonly number[]).toSpliced(axis, 0, parts.length);
+  const whole = shape.toSpliced(axis, 0, parts.length);
   const name = walk.add(output, names, sized(node, dtype, whole));
   walk.step({ node, inputs: parts, outputs: [name], copies: { stack: axis } });
 }

@@ -74,7 +74,7 @@ export function inferGraph(graph: Graph, inputs: ReadonlyMap<string, Info>, know
     checkRank(`input ${input.name}`, shape);
     bindShape(`input ${input.name}`, input, shape, sizes);
   }
-  const walk = walkOf(graph, inputs, knowledge);
+  const walk = walkOf(graph, inputs, sizes, knowledge);
   const names = new Names();
   walk.nodes(graph.nodes, names);
   const outputs = graph.outputs.map((output) => {
@@ -108,9 +108,14 @@ export class Names {
   }
 }
 
-/** The way through a graph at its beginning. */
-export function walkOf(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledge?: Knowledge): Walk {
-  const walk = new Walk(inputs, knowledge);
+/** The way through a graph at its beginning. `sizes`: those of the open dimensions of its inputs. */
+export function walkOf(
+  graph: Graph,
+  inputs: ReadonlyMap<string, Info>,
+  sizes: ReadonlyMap<string, number>,
+  knowledge?: Knowledge,
+): Walk {
+  const walk = new Walk(inputs, sizes, knowledge);
   for (const [name, weight] of graph.weights) {
     checkRank(`weight ${name}`, weight.shape);
     walk.infos.set(name, infoOf(name, weight, knowledge));
@@ -122,14 +127,17 @@ export function walkOf(graph: Graph, inputs: ReadonlyMap<string, Info>, knowledg
 export class Walk {
   readonly infos: Map<string, Info>;
   readonly steps: Step[] = [];
+  /** Sizes of open dimensions, by their names. */
+  readonly sizes: ReadonlyMap<string, number>;
   readonly #inputs: ReadonlyMap<string, Info>;
   readonly #knowledge: Knowledge | undefined;
   #count = 0;
   /** Elements that may still be looked at or made. */
   #budget = mostWork;
 
-  constructor(inputs: ReadonlyMap<string, Info>, knowledge: Knowledge | undefined) {
+  constructor(inputs: ReadonlyMap<string, Info>, sizes: ReadonlyMap<string, number>, knowledge: Knowledge | undefined) {
     this.infos = new Map(inputs);
+    this.sizes = sizes;
     this.#inputs = inputs;
     this.#knowledge = knowledge;
     for (const { known } of inputs.values()) this.#budget += 16 * (known?.length ?? 0);

@@ -73,7 +73,7 @@ function shapesAt(graph: Graph, sizes: Sizes, knowledge: Knowledge | undefined):
     if (shape)
       inputs.set(name, { dtype, shape: shape.map((dim) => (typeof dim === "number" ? dim : sizes.get(dim)!)) });
   }
-  const walk = walkOf(graph, inputs, knowledge);
+  const walk = walkOf(graph, inputs, sizes, knowledge);
   const names = new Names();
   const infoOf = (name: string) => walk.infos.get(names.of(name));
   for (const node of graph.nodes) {

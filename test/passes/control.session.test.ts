@@ -133,6 +133,39 @@ describe("Loop", () => {
     }
   });
 
+  const none = { dtype: "int64", shape: [], data: BigInt64Array.of(0n) } as const;
+
+  test.each([
+    [["M"], [0, 0]],
+    [["N"], [0, 2]],
+    [
+      ["N", 3, "M"],
+      [0, 2, 3, 0],
+    ],
+    [[], [0]],
+  ] as [(string | number)[], number[]][])("that never goes round gathers none of %j", async (declared, shape) => {
+    const graph = loop("go");
+    const [it] = graph.nodes;
+    const turn = it.attributes.body as Body;
+    const copy = { name: "copy", dtype: "float32", shape: declared } as const;
+    using model = await loadModel({
+      ...graph,
+      inputs: [graph.inputs[0], { name: "x", dtype: "float32", shape: ["N"] }],
+      outputs: [graph.outputs[0], { name: "all", dtype: "float32", shape: ["T", ...declared] }],
+      nodes: [{ ...it, attributes: { body: { ...turn, outputs: [...turn.outputs.slice(0, 2), copy] } } }],
+    });
+    const { last, all } = model.run<TypedArray>({ n: none, x: Float32Array.of(3, -4) });
+    expect([...last.data]).toEqual([3, -4]);
+    expect([all.shape, all.data.length]).toEqual([shape, 0]);
+  });
+
+  test("that never goes round is refused where nothing tells the rank of what it gathers", async () => {
+    using model = await loadModel(loop("go"));
+    expect(() => model.run({ n: none, x: new Float32Array(2) })).toThrow(
+      new UnsupportedError("node Loop of last (Loop): expected a turn that tells the shape of all, got none"),
+    );
+  });
+
   test("that goes round for ever is refused", async () => {
     using model = await loadModel(loop("go"));
     const n = { dtype: "int64", shape: [], data: BigInt64Array.of(2n ** 62n) } as const;
