@@ -5,7 +5,6 @@ import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
 import type { Weight } from "../../src/graph/weight.js";
 import { Model } from "../../src/runtime/session.js";
-import { normals } from "../support/kernels.js";
 import { fed, network, runModule, storages, thrown, withWeights } from "../support/network.js";
 
 describe("what a graph may not hold", () => {
@@ -84,16 +83,6 @@ describe("what a graph may not hold", () => {
     ).toEqual(new UnsupportedError("node gemm1 (Gemm): expected floating-point values in w, got int32"));
     expect(refusal({ ...graph, nodes: [{ ...node, inputs: ["q", "w"] }] })).toEqual(
       new FormatError('node gemm1: expected inputs made before it, got "q"'),
-    );
-  });
-
-  test("weights that must be known but are computed", () => {
-    const b = new GraphBuilder("g");
-    const x = b.input("x", ["N", 3]);
-    const bias = b.input("bias", [4]);
-    b.output("y", ["N", 4], b.node("Gemm", [x, b.weight("w", [4, 3], normals(12, 1)), bias], { transB: 1 }, "product"));
-    expect(refusal(b.build())).toEqual(
-      new UnsupportedError('node product (Gemm): expected a weight "bias", got a computed value'),
     );
   });
 
