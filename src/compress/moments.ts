@@ -24,7 +24,7 @@ interface Sums extends Moments {
 
 /** Second moments take cols^2 memory and cols^3 time. */
 export const mostColumns = 2048;
-/** Places of one example that are looked at, evenly spread, and rows in all: more change sensitivities by less than the examples do. */
+/** Places of one example that are looked at, evenly spread, and rows in all: what bounds the time for second moments. */
 const mostPlaces = 64;
 const mostRows = 16384;
 

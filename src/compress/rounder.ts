@@ -168,7 +168,7 @@ export class Rounder {
       const own: number[] = [];
       for (let i = 0; i < values.length; i++) if ((i % cols) % period === first) own.push(i);
       const units = Float32Array.from(own, (i) => values[i] / stepOf(i));
-      const codes = roundByRate({ values: units, cols: own.length, scale: Float32Array.of(1), levels }, slope);
+      const codes = roundByRate({ values: units, scale: Float32Array.of(1), levels }, slope);
       for (const [k, i] of own.entries()) q[i] = codes[k];
     }
     return [q, this.error(Float32Array.from(q, (code, i) => code * stepOf(i)))];

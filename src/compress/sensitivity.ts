@@ -29,7 +29,9 @@ function law(judge: Judge, name: string, members: readonly Candidate[]): (error:
   const [low, high] = [probe(first), first === second ? 0 : probe(second)];
   // What moves no output by more than rounding is as if it were lossless, but a worse one is still worse.
   const least = 1e-12;
-  if (first === second || !(high > low)) return (error) => (Math.max(low, high, least) * error) / second.error;
+  if (first === second || !(high > low)) {
+    return (error) => (error === 0 ? 0 : (Math.max(low, high, least) * error) / second.error);
+  }
   const power = Math.min(
     Math.max((log(high) - log(Math.max(low, least))) / (log(second.error) - log(first.error)), 0.5),
     2,

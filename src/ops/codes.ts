@@ -1,4 +1,4 @@
-import { type DType, isFloat } from "../dtype.js";
+import { type DType, inMemory, isFloat } from "../dtype.js";
 
 /** What kernels are told by number: the enumerations of assembly/ops/binary, integer, unary, reduce. */
 
@@ -79,5 +79,5 @@ const typeCodes: Partial<Record<DType, number>> = {
 /** The type of elements in memory, as kernels over integers know it; `beside`: what a float is made from or into. */
 export function typeCode(dtype: DType, beside: DType = dtype): number {
   if (isFloat(dtype)) return beside === "uint64" ? 9 : 8;
-  return typeCodes[dtype]!;
+  return typeCodes[inMemory(dtype)]!;
 }

@@ -2,8 +2,8 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
+import { typeCode } from "./codes.js";
 import { elementsOf } from "./element.js";
-import { codeOf } from "./integer.js";
 import { over, steps, widthOf } from "./move.js";
 import type { Info, Slot } from "./op.js";
 
@@ -41,7 +41,7 @@ export function offsetsOf(
     4,
     shape.map((size, i) => ({ size, from: from[i], to: to[i] })),
   );
-  const code = codeOf(index.dtype);
+  const code = typeCode(index.dtype);
   const width = widthOf(index);
   const tuple = along.length;
   return {

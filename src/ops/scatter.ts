@@ -4,9 +4,9 @@ import type { GraphNode } from "../graph/graph.js";
 import type { RunKernels } from "../kernels/abi.js";
 import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { axisOf, integer, only, word } from "./attributes.js";
+import { typeCode } from "./codes.js";
 import { checkInside } from "./gather.js";
 import { checkIndices, checkRoom, type Offsets, offsetsOf } from "./indices.js";
-import { codeOf } from "./integer.js";
 import { checkIndexType, checkSameType, inputOf } from "./known.js";
 import { steps, wholly, widthOf } from "./move.js";
 import { bytesOf, type Info, type Launch, type Op, type Slot } from "./op.js";
@@ -131,6 +131,6 @@ function scatterOf(kernels: RunKernels, reduction: Reduction, { dtype }: Slot, r
   if (inMemory(dtype) === "float32") {
     return (count, from, offsets, to) => kernels.scatter_f32(count, run, from, offsets, to, kind);
   }
-  const code = codeOf(dtype);
+  const code = typeCode(dtype);
   return (count, from, offsets, to) => kernels.scatter_int(count, run, code, from, offsets, to, kind);
 }

@@ -76,6 +76,18 @@ it("sensitivities follow what was tried, and keep the order of errors", () => {
   expect(lossless[0].error).toBe(0);
 });
 
+it("what loses nothing stays at 0 where all else is as bad as can be", () => {
+  const judge = new Judge(network("logits"), fullModule, feeds);
+  const [, weight] = moved("second", 0);
+  const bad = (size: number) => {
+    const spoiled = { ...(weight as DenseWeight), data: new Float32Array(60).fill(size) };
+    return { ...candidate(spoiled, size / 1e38), choice: { storage: "scalar", size } as const };
+  };
+  const lossless = { ...candidate(weight, 0), choice: { storage: "scalar", size: 1 } as const };
+  const errors = measured(judge, "second", [lossless, bad(2e38), bad(3e38)]).map(({ error }) => error);
+  expect(errors).toEqual([0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+});
+
 it("a target with calibration loses less of the outputs than one without", async () => {
   const graph = network("logits");
   const many = [{ x: fed([200, 6], 9) }];

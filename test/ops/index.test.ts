@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type TypedArray, viewOf } from "../../src/dtype.js";
-import { codeOf } from "../../src/ops/integer.js";
+import { typeCode } from "../../src/ops/codes.js";
 import { expectSame, salted } from "../support/compare.js";
 import { builds, Guarded, normals, sizes, uniform } from "../support/kernels.js";
 
@@ -28,7 +28,7 @@ describe.each(builds())("$name", ({ kernels }) => {
         const memory = new Guarded(kernels);
         const offsets = memory.place(before);
         const pointer = memory.placeFlush(bytesOf(index));
-        const outside = kernels.index_offsets_int(n, codeOf(dtype), step, limit, stride, pointer, offsets);
+        const outside = kernels.index_offsets_int(n, typeCode(dtype), step, limit, stride, pointer, offsets);
         memory.check();
         let far = 0;
         const wanted = before.map((start, i) => {
@@ -50,7 +50,7 @@ describe.each(builds())("$name", ({ kernels }) => {
     const memory = new Guarded(kernels);
     const offsets = memory.place(new Uint32Array(4));
     const index = memory.place(Float32Array.of(Number.NaN, 1e30, -1e30, 1.9));
-    expect(kernels.index_offsets_int(4, codeOf("float32"), 1, 3, 4, index, offsets)).toBe(2);
+    expect(kernels.index_offsets_int(4, typeCode("float32"), 1, 3, 4, index, offsets)).toBe(2);
     memory.check();
     expect([...memory.read(Uint32Array, offsets, 4)]).toEqual([0, nowhere, nowhere, 4]);
   });
@@ -132,7 +132,7 @@ describe.each(builds())("$name", ({ kernels }) => {
       const offsets = memory.place(
         Uint32Array.from(index, (i) => (i === nowhere ? nowhere : 2 * i * y.BYTES_PER_ELEMENT)),
       );
-      kernels.scatter_int(6, 2, codeOf(dtype), memory.placeFlush(bytesOf(x)), offsets, py, kind);
+      kernels.scatter_int(6, 2, typeCode(dtype), memory.placeFlush(bytesOf(x)), offsets, py, kind);
       memory.check();
       for (const [i, to] of index.entries()) {
         for (let k = 0; k < 2 && to !== nowhere; k++) {
