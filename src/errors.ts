@@ -2,7 +2,7 @@
  * The closed set of errors that coppice raises about data. A caller's own mistake (a wrong argument) is a TypeError or a
  * RangeError of the platform. Every message reads `where: expected X, got Y`.
  */
-export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED";
+export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED" | "TARGET";
 
 /** Base class: `code` is stable and meant for programs, `message` for people. */
 export abstract class CoppiceError extends Error {
@@ -37,6 +37,19 @@ export class OutOfMemoryError extends CoppiceError {
 export class DivergedError extends CoppiceError {
   override readonly name = "DivergedError";
   readonly code = "DIVERGED";
+}
+
+/** No way of storing the weights that is allowed reaches what was asked for. */
+export class TargetError extends CoppiceError {
+  override readonly name = "TargetError";
+  readonly code = "TARGET";
+  /** What can be had: bytes of the smallest file, or the smallest drop. */
+  readonly best: number;
+
+  constructor(message: string, best: number) {
+    super(message);
+    this.best = best;
+  }
 }
 
 /** The one message shape: `where: expected X, got Y`. */

@@ -13,6 +13,7 @@ export {
   FormatError,
   OutOfMemoryError,
   ShapeError,
+  TargetError,
   UnsupportedError,
 } from "./errors.js";
 export type { Dim, Graph, GraphNode, ValueInfo } from "./graph/graph.js";

@@ -3,6 +3,7 @@ import { type Choice, compress, shrink } from "../compress/index.js";
 import { writeContainer } from "../formats/container/index.js";
 import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount } from "../graph/graph.js";
+import { grouped, table } from "../table.js";
 import { sizeOf } from "../tensor.js";
 import { cyclical, type Schedule } from "../train/index.js";
 import { type Plan, type Point, plans } from "./experiments.js";
@@ -10,7 +11,6 @@ import { heldOut, type Images, readMnist, slice } from "./mnist.js";
 import { narrow } from "./narrow.js";
 import { errorOn, logitsFrom } from "./score.js";
 import { type StageOptions, stage } from "./stage.js";
-import { grouped, table } from "./table.js";
 import { checkWritable, writeWhole } from "./write.js";
 
 export interface ExperimentOptions {

@@ -1,4 +1,4 @@
-import { grouped, table } from "./table.js";
+import { grouped, table } from "../table.js";
 
 /** What the demo reports; errors in percent, ratio = 4 x parameters / bytes of the whole file. */
 export interface Figures {

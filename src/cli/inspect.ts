@@ -12,8 +12,8 @@ import { byteLength } from "../graph/storage.js";
 import { isReal, type Weight } from "../graph/weight.js";
 import { loadModel, type ModelPlan, type Tensor } from "../index.js";
 import { hoist } from "../passes/hoist.js";
+import { grouped, table } from "../table.js";
 import { showShape, sizeOf } from "../tensor.js";
-import { grouped, table } from "./table.js";
 
 export interface InspectOptions {
   readonly plan: boolean;

@@ -1,4 +1,8 @@
-import type { Candidate } from "./candidate.js";
+/** What it takes and what it loses. */
+interface Priced {
+  readonly bytes: number;
+  readonly error: number;
+}
 
 /**
  * Picks one candidate for each weight so that the bytes stay within the budget and the summed error is small: the choice that
@@ -6,12 +10,12 @@ import type { Candidate } from "./candidate.js";
  * which lies on the lower convex hull of what can be had; and where that leaves room, the one replacement that then helps most.
  * More budget never gives a larger error. Gives undefined where even the smallest candidates do not fit.
  */
-export function allocate(
-  candidates: readonly (readonly Candidate[])[],
+export function allocate<T extends Priced>(
+  candidates: readonly (readonly T[])[],
   budget: number,
-): readonly Candidate[] | undefined {
+): readonly T[] | undefined {
   const pick = (lambda: number) => candidates.map((list) => cheapest(list, (c) => c.error + lambda * c.bytes));
-  const bytesOf = (picked: readonly Candidate[]) => picked.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytesOf = (picked: readonly T[]) => picked.reduce((sum, { bytes }) => sum + bytes, 0);
   const least = candidates.map((list) => cheapest(list, ({ bytes }) => bytes));
   if (bytesOf(least) > budget) return undefined;
   const free = pick(0);
@@ -34,7 +38,7 @@ export function allocate(
 }
 
 /** Of equal cost the one with fewer bytes, and of those the first. */
-export function cheapest(list: readonly Candidate[], cost: (candidate: Candidate) => number): Candidate {
+export function cheapest<T extends Priced>(list: readonly T[], cost: (candidate: T) => number): T {
   return list.reduce((best, candidate) => {
     const more = cost(candidate) - cost(best) || candidate.bytes - best.bytes;
     return more < 0 ? candidate : best;
@@ -42,11 +46,11 @@ export function cheapest(list: readonly Candidate[], cost: (candidate: Candidate
 }
 
 /** Where one weight is most of the network, the corners of the hull lie far apart: half the budget can be left. */
-function improved(
-  candidates: readonly (readonly Candidate[])[],
-  picked: readonly Candidate[],
+function improved<T extends Priced>(
+  candidates: readonly (readonly T[])[],
+  picked: readonly T[],
   room: number,
-): readonly Candidate[] {
+): readonly T[] {
   let result = picked;
   let most = 0;
   for (const [i, list] of candidates.entries()) {

@@ -1,84 +1,136 @@
 import { load } from "#kernels/full";
 import { decodeWeight } from "../codec/weight.js";
-import { expected, UnsupportedError } from "../errors.js";
-import { writeContainer } from "../formats/container/write.js";
+import { expected } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
-import { sparsity } from "../graph/dense.js";
 import { type Graph, parameterCount, withWeights } from "../graph/graph.js";
-import { isReal, type PlainWeight, type Weight } from "../graph/weight.js";
+import type { PlainWeight, Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
-import { createEngine } from "../kernels/engine.js";
+import { createEngine, type FullEngine } from "../kernels/engine.js";
+import { inTurn, type Parallel } from "../parallel.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { nameOf } from "../tensor.js";
-import { allocate, cheapest } from "./allocate.js";
+import { type Cache, keysOf, restore, store } from "./cache.js";
+import { examplesIn, keeping } from "./calibration.js";
 import { type Candidate, Candidates, candidate } from "./candidate.js";
-import { correctBiases } from "./correct.js";
-import { Judge } from "./judge.js";
-import { isByRow, ladderOf } from "./ladder.js";
-import { observe } from "./moments.js";
-import { budgetOf, type Choice, checkRecipe, choicesFor, type Recipe, type Target } from "./recipe.js";
-import { measured } from "./sensitivity.js";
+import { type Moments, observe } from "./moments.js";
+import { checkRecipe, type Recipe } from "./recipe.js";
+import { refit } from "./refit.js";
+import { type CompressReport, reportOf } from "./report.js";
+import { at, type Choices, smallest, withinBudget, withinDrop, withStored } from "./search.js";
+import { type Offer, type Setup, type Swept, sweep } from "./sweep.js";
+import { limitOf, type Target } from "./target.js";
 import { turn } from "./turn.js";
 
 export interface CompressOptions {
-  /** How small; of the candidates of each weight those are chosen that lose least together. */
+  /** How small, or how good; of the candidates of each weight those are chosen that lose least together. */
   readonly target?: Target;
   /** Candidates for each weight, instead of those that a target has by itself. Without a target the one with fewest bytes is kept. */
   readonly recipe?: Recipe;
-  /** Unlabelled inputs: errors are weighted by what each weight meets, and biases are corrected. */
+  /** Unlabelled inputs: errors are weighted by what each weight meets, and the compressed network is corrected layer by layer. */
   readonly calibration?: Iterable<Feeds>;
   readonly seed?: number;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly weight: string }) => void;
+  /** Keeps what is measured of each weight, so that a run that was stopped goes on where it was. */
+  readonly cache?: Cache;
+  /** Who measures; one weight after the other in this thread by default. The result is the same. */
+  readonly parallel?: Parallel;
+  readonly onProgress?: (progress: CompressProgress) => void;
   readonly signal?: AbortSignal;
   /** full.wasm, compiled; found by itself where it is left out. */
   readonly module?: WebAssembly.Module;
 }
 
-export interface CompressReport {
-  /** Number of float weights of the network. */
-  readonly parameters: number;
-  /** Coded bytes of all weights; the file has a header besides. */
-  readonly bytes: number;
-  readonly weights: readonly WeightReport[];
-}
-
-export interface WeightReport {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly storage: Weight["kind"];
-  readonly bytes: number;
-  /** Fraction of zeros of the values, 0..1. */
-  readonly sparsity: number;
-  /**
-   * With a target and calibration: what this weight adds to the error of the network's outputs, see Judge. Otherwise the squared error
-   * of what it makes over its squared norm, see Candidate.
-   */
-  readonly error: number;
-  readonly candidates: readonly { readonly choice: Choice; readonly bytes: number; readonly error: number }[];
+/** Told when a weight is done. */
+export interface CompressProgress {
+  /** All weights are measured first, those that are there to be corrected are then corrected: once for each network that is tried. */
+  readonly stage: "measure" | "correct";
+  readonly done: number;
+  readonly total: number;
+  readonly weight: string;
 }
 
 /** Inputs over which sensitivities are measured: so many examples, or a few more. */
-const mostExamples = 32;
+const judged = 32;
 
 /**
  * Stores the weights of a network in fewer bytes; the graph says the same (after fold). Training data is not needed. A weight that
  * is stored already as its choice asks is kept bit for bit, so that the same recipe of one choice for each weight changes nothing
  * the second time.
- * @throws TypeError where recipe and target are both missing, or an argument is of another kind, RangeError for
- * recipe, target or seed out of range, FormatError for a graph that is not well made, UnsupportedError where the target cannot be met, ShapeError for calibration that does not fit, the
- * signal's reason where it aborts
+ * @throws TypeError where recipe and target are both missing, or an argument is of another kind, RangeError for recipe, target or seed
+ * out of range, FormatError for a graph that is not well made, TargetError where the target cannot be met, ShapeError for calibration
+ * that does not fit, the signal's reason where it aborts
  */
 export async function compress(
   graph: Graph,
   options: CompressOptions,
 ): Promise<{ graph: Graph; report: CompressReport }> {
+  checkOptions(options);
+  const { recipe, target, calibration, seed = 1, signal } = options;
+  signal?.throwIfAborted();
+  checkGraph(graph);
+  const folded = turn(fold(hoist(modernize(decoded(graph)))));
+  checkGraph(folded);
+  if (recipe !== undefined) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
+  const parameters = parameterCount(folded);
+  const module = options.module ?? (await load(false));
+  const limit = target === undefined ? undefined : limitOf(target, parameters, module);
+  const feeds: Feeds[] = [];
+  const moments = calibration && observe(folded, module, keeping(calibration, feeds));
+  const few = feeds.slice(0, feeds.findIndex((_, i) => examplesIn(feeds.slice(0, i + 1)) >= judged) + 1 || undefined);
+  const setup: Setup = { graph: folded, module, recipe, targeted: limit !== undefined, moments, few, seed };
+  const names = [...folded.weights.keys()];
+  const swept = await sweepAll(setup, names, options);
+  const engine = createEngine<FullKernels>(module);
+  const settle: Choices["settle"] = async (picked) => {
+    const made = names.map((name, i) => make(engine, setup, name, picked[i]));
+    if (!moments) return made;
+    const placeOf = new Map(names.map((name, i) => [name, i]));
+    await refit(
+      folded,
+      withStored(folded, made),
+      { engine, module, feeds },
+      {
+        store(name, dense, met) {
+          const i = placeOf.get(name)!;
+          made[i] = make(engine, setup, name, picked[i], { dense, moments: met });
+          return made[i].weight;
+        },
+        async onStage(done, total, weight) {
+          options.onProgress?.({ stage: "correct", done, total, weight });
+          signal?.throwIfAborted();
+          await new Promise((resolve) => setTimeout(resolve, 0));
+        },
+      },
+    );
+    return made;
+  };
+  const choices: Choices = { graph: folded, offers: swept.map(({ offers }) => offers), settle };
+  const { picked, settled } =
+    limit === undefined
+      ? await at(choices, smallest(choices))
+      : limit.kind === "bytes"
+        ? await withinBudget(choices, limit.budget)
+        : await withinDrop(choices, limit.maxDrop, limit.evaluate);
+  signal?.throwIfAborted();
+  return {
+    graph: withStored(folded, settled),
+    report: {
+      parameters,
+      bytes: settled.reduce((sum, { bytes }) => sum + bytes, 0),
+      weights: names.map((name, i) =>
+        reportOf(name, folded.weights.get(name) as PlainWeight, settled[i], picked[i].error, swept[i]),
+      ),
+    },
+  };
+}
+
+function checkOptions(options: CompressOptions): void {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(expected("compress", "options with a recipe or a target", nameOf(options)));
   }
-  const { recipe, target, calibration, seed = 1, signal, onProgress } = options;
+  const { recipe, target, calibration, seed = 1, cache, parallel } = options;
   if (recipe === undefined && target === undefined) {
     throw new TypeError(expected("compress", "a recipe, a target or both", "neither"));
   }
@@ -86,59 +138,55 @@ export async function compress(
     throw new TypeError(expected("calibration", "an iterable of inputs", nameOf(calibration)));
   }
   if (!Number.isSafeInteger(seed)) throw new RangeError(expected("seed", "a whole number", `${seed}`));
-  signal?.throwIfAborted();
-  checkGraph(graph);
-  const folded = turn(fold(hoist(modernize(decoded(graph)))));
-  checkGraph(folded);
-  if (recipe !== undefined) checkRecipe(recipe, new Set([...graph.weights.keys(), ...folded.weights.keys()]));
-  const parameters = parameterCount(folded);
-  const budget = target === undefined ? undefined : budgetOf(target, parameters);
-  const module = options.module ?? (await load(false));
-  const few: Feeds[] = [];
-  const moments = calibration && observe(folded, module, keeping(calibration, few));
-  const judge = target && moments ? new Judge(folded, module, few) : undefined;
-  const engine = createEngine<FullKernels>(module);
-  const candidatesOf = (name: string, weight: PlainWeight): Candidate[] => {
-    const choices = recipe ? choicesFor(recipe, name) : ladderOf(weight.shape, judge !== undefined);
-    return engine.arena.scope(() => {
-      const candidates = new Candidates(engine, weight, moments?.get(name));
-      return choices.map((choice, i) =>
-        candidates.create(choice, seed + i, target !== undefined && (!judge || isByRow(choice))),
-      );
-    });
-  };
-  const entries = [...folded.weights] as [string, PlainWeight][];
-  const lists: (readonly Candidate[])[] = [];
-  for (const [done, [name, weight]] of entries.entries()) {
-    signal?.throwIfAborted();
-    onProgress?.({ done, total: entries.length, weight: name });
-    const list = isFloat(weight) ? candidatesOf(name, weight) : [];
-    lists.push(list.length > 0 ? (judge ? measured(judge, name, list) : list) : [candidate(weight, 0)]);
-    // One turn of the event loop for each weight, so that a page stays alive and a signal is heard.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  if (cache !== undefined && (typeof cache?.get !== "function" || typeof cache.set !== "function")) {
+    throw new TypeError(expected("cache", "get and set", nameOf(cache)));
   }
-  signal?.throwIfAborted();
-  /** The candidates, biases corrected for what was chosen and back in their own storage. */
-  const settle = (chosen: readonly Candidate[]) => {
-    if (!moments) return chosen;
-    const corrected = correctBiases(folded, withChosen(folded, chosen), moments).weights;
-    return entries.map(([name], i) => {
-      const weight = corrected.get(name) as PlainWeight;
-      if (weight === chosen[i].weight) return chosen[i];
-      const { choice } = chosen[i];
-      return choice ? new Candidates(engine, weight).create(choice, seed, false) : candidate(weight, 0);
-    });
+  if (parallel !== undefined && typeof parallel !== "function") {
+    throw new TypeError(expected("parallel", "a function", nameOf(parallel)));
+  }
+}
+
+/** What each weight may cost and lose: from the cache, or measured. */
+async function sweepAll(
+  setup: Setup,
+  names: readonly string[],
+  { cache, parallel = inTurn, signal, onProgress }: CompressOptions,
+): Promise<Swept[]> {
+  const keys = cache ? await keysOf(setup, names) : [];
+  const swept: Swept[] = [];
+  let done = 0;
+  const tell = (i: number, result: Swept) => {
+    swept[i] = result;
+    onProgress?.({ stage: "measure", done: ++done, total: names.length, weight: names[i] });
+    signal?.throwIfAborted();
   };
-  const settled = budget === undefined ? settle(smallest(lists)) : withinBudget(folded, lists, budget, settle);
-  onProgress?.({ done: entries.length, total: entries.length, weight: "" });
-  return {
-    graph: withChosen(folded, settled),
-    report: {
-      parameters,
-      bytes: bytesOf(settled),
-      weights: entries.map(([name], i) => reportOf(name, settled[i], lists[i])),
-    },
-  };
+  const open: number[] = [];
+  for (const i of names.keys()) {
+    const known = restore(await cache?.get(keys[i]));
+    if (known) tell(i, known);
+    else open.push(i);
+  }
+  const jobs = open.map((i) => names[i]);
+  await parallel(sweep, setup, jobs, async (result, index) => {
+    await cache?.set(keys[open[index]], store(result));
+    tell(open[index], result);
+  });
+  return swept;
+}
+
+/** A weight stored as offered: its own values, or others by what they meet. */
+function make(
+  engine: FullEngine,
+  { graph, moments }: Setup,
+  name: string,
+  { choice, seed }: Offer,
+  other?: { readonly dense: Float32Array; readonly moments?: Moments },
+): Candidate {
+  const own = graph.weights.get(name) as PlainWeight;
+  const weight: PlainWeight = other ? { kind: "dense", shape: own.shape, dtype: "float32", data: other.dense } : own;
+  if (!choice) return candidate(weight, 0);
+  const met = other ? other.moments : moments?.get(name);
+  return engine.arena.scope(() => new Candidates(engine, weight, met).create(choice, seed, false));
 }
 
 /** The graph with every weight ready to use. @throws FormatError where coded bytes are damaged */
@@ -148,83 +196,4 @@ function decoded(graph: Graph): Graph {
     weight.kind === "coded" ? decodeWeight(weight, `weight ${name}`) : weight,
   ]);
   return withWeights(graph, weights);
-}
-
-function isFloat(weight: PlainWeight): boolean {
-  return weight.kind !== "dense" || isReal(weight.dtype);
-}
-
-/** The graph with its weights, in their order, stored as chosen. */
-function withChosen(graph: Graph, chosen: readonly Candidate[]): Graph {
-  return withWeights(
-    graph,
-    [...graph.weights.keys()].map((name, i) => [name, chosen[i].weight]),
-  );
-}
-
-/** The same, coded. */
-function withCoded(graph: Graph, chosen: readonly Candidate[]): Graph {
-  return withWeights(
-    graph,
-    [...graph.weights.keys()].map((name, i) => [name, chosen[i].coded]),
-  );
-}
-
-/** The inputs as they come; the first of them, of some examples together, stay in `few`. */
-function* keeping(calibration: Iterable<Feeds>, few: Feeds[]): Generator<Feeds> {
-  let examples = 0;
-  for (const feeds of calibration) {
-    if (examples < mostExamples) few.push(feeds);
-    const [first] = Object.values(feeds ?? {});
-    examples += (first && !ArrayBuffer.isView(first) && first.shape?.[0]) || 1;
-    yield feeds;
-  }
-}
-
-/** Of each list the candidate with fewest bytes. */
-function smallest(lists: readonly (readonly Candidate[])[]): Candidate[] {
-  return lists.map((list) => cheapest(list, ({ bytes }) => bytes));
-}
-
-/**
- * Candidates whose file is within the budget, header and all. A corrected bias may take more bytes than it did when candidates
- * were picked: they are then picked again with that much less.
- * @throws UnsupportedError where the smallest candidates do not fit
- */
-function withinBudget(
-  graph: Graph,
-  lists: readonly (readonly Candidate[])[],
-  budget: number,
-  settle: (chosen: readonly Candidate[]) => readonly Candidate[],
-): readonly Candidate[] {
-  const sizeOfFile = (chosen: readonly Candidate[]) => writeContainer(withCoded(graph, chosen)).length;
-  const least = smallest(lists);
-  for (let room = budget - (sizeOfFile(least) - bytesOf(least)); ; ) {
-    const picked = allocate(lists, room);
-    const settled = settle(picked ?? least);
-    const bytes = sizeOfFile(settled);
-    if (bytes <= budget) return settled;
-    if (!picked) {
-      throw new UnsupportedError(expected("compress", `a file of at most ${budget} bytes`, `${bytes} at the smallest`));
-    }
-    room -= bytes - budget;
-  }
-}
-
-function bytesOf(candidates: readonly Candidate[]): number {
-  return candidates.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function reportOf(name: string, { weight, bytes, error }: Candidate, list: readonly Candidate[]): WeightReport {
-  return {
-    name,
-    shape: weight.shape,
-    storage: weight.kind,
-    bytes,
-    sparsity: isFloat(weight) ? sparsity(weight) : 0,
-    error,
-    candidates: list.flatMap((candidate) =>
-      candidate.choice ? [{ choice: candidate.choice, bytes: candidate.bytes, error: candidate.error }] : [],
-    ),
-  };
 }

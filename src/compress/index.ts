@@ -1,3 +1,6 @@
-export { type CompressOptions, type CompressReport, compress, type WeightReport } from "./compress.js";
-export type { Choice, Recipe, Target } from "./recipe.js";
+export type { Cache } from "./cache.js";
+export { type CompressOptions, type CompressProgress, compress } from "./compress.js";
+export type { Choice, Recipe } from "./recipe.js";
+export { type CompressReport, reportTable, type WeightReport } from "./report.js";
 export { shrink } from "./shrink.js";
+export type { Evaluate, Labelled, Target } from "./target.js";

@@ -37,9 +37,6 @@ export interface Recipe {
   readonly weights: Readonly<Record<string, Choice | readonly Choice[]>>;
 }
 
-/** What the whole compressed file may cost. `ratio` = 4 x parameters / bytes of the file. */
-export type Target = { readonly ratio: number } | { readonly bitsPerWeight: number } | { readonly maxBytes: number };
-
 /** The candidates of a weight; a weight that no entry names stays as it is. */
 export function choicesFor(recipe: Recipe, name: string): readonly Choice[] {
   const entry = Object.hasOwn(recipe.weights, name) ? recipe.weights[name] : recipe.weights["*"];
@@ -114,21 +111,4 @@ function checkChoice(where: string, choice: Choice): void {
 /** Largest integer of `bits` bits, both signs alike. */
 export function levelsOf(bits: number): number {
   return (1 << (bits - 1)) - 1;
-}
-
-/** Bytes that the file may have. @throws RangeError; TypeError where it is no target, or several */
-export function budgetOf(target: Target, parameters: number): number {
-  if (typeof target !== "object" || target === null) {
-    throw new TypeError(expected("target", "an object", nameOf(target)));
-  }
-  const given = Object.entries(target);
-  const [key, value] = given[0] ?? ["", 0];
-  if (given.length !== 1 || !["ratio", "bitsPerWeight", "maxBytes"].includes(key)) {
-    const got = given.map(([name]) => name).join(", ") || "none";
-    throw new TypeError(expected("target", "one of ratio, bitsPerWeight, maxBytes", got));
-  }
-  const bytes = key === "ratio" ? (4 * parameters) / value : key === "bitsPerWeight" ? (parameters * value) / 8 : value;
-  if (!(value > 0 && Number.isFinite(bytes)))
-    throw new RangeError(expected(`target.${key}`, "a positive number", `${value}`));
-  return Math.floor(bytes);
 }

@@ -18,7 +18,8 @@ describe("a graph read from a container", () => {
     for (const options of [{ recipe: { weights: { "*": everyWay } } }, { target: { ratio: 6 } }]) {
       const [a, b] = [await run(graph, options), await run(read, options)];
       expect(writeContainer(b.graph)).toEqual(writeContainer(a.graph));
-      expect(b.report).toEqual(a.report);
+      const untimed = ({ report }: typeof a) => ({ ...report, weights: report.weights.map((w) => ({ ...w, ms: 0 })) });
+      expect(untimed(b)).toEqual(untimed(a));
     }
   });
 

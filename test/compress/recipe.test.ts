@@ -1,13 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  budgetOf,
-  type Choice,
-  checkRecipe,
-  choicesFor,
-  levelsOf,
-  type Recipe,
-  type Target,
-} from "../../src/compress/recipe.js";
+import { type Choice, checkRecipe, choicesFor, levelsOf, type Recipe } from "../../src/compress/recipe.js";
 
 const names = new Set(["a", "b", "__proto__"]);
 const check = (choice: unknown, name = "a") => checkRecipe({ weights: { [name]: choice as Choice } }, names);
@@ -119,37 +111,4 @@ describe("choicesFor", () => {
 
 it("levels are the largest integer, both signs alike", () => {
   expect([2, 3, 4, 5, 6, 7, 8].map(levelsOf)).toEqual([1, 3, 7, 15, 31, 63, 127]);
-});
-
-describe("budgetOf", () => {
-  it("is bytes of the whole file, rounded down", () => {
-    expect(budgetOf({ ratio: 10 }, 1000)).toBe(400);
-    expect(budgetOf({ ratio: 3 }, 1000)).toBe(1333);
-    expect(budgetOf({ bitsPerWeight: 1.5 }, 1000)).toBe(187);
-    expect(budgetOf({ maxBytes: 99.9 }, 1000)).toBe(99);
-    expect(budgetOf({ ratio: 0.5 }, 1000)).toBe(8000);
-  });
-
-  it.each<[Target, string]>([
-    [{ ratio: 0 }, "ratio"],
-    [{ ratio: -1 }, "ratio"],
-    [{ ratio: Number.NaN }, "ratio"],
-    [{ ratio: 1e-320 }, "ratio"],
-    [{ bitsPerWeight: 0 }, "bitsPerWeight"],
-    [{ bitsPerWeight: Number.POSITIVE_INFINITY }, "bitsPerWeight"],
-    [{ maxBytes: -5 }, "maxBytes"],
-  ])("refuses %j", (target, key) => {
-    expect(() => budgetOf(target, 1000)).toThrow(RangeError);
-    expect(() => budgetOf(target, 1000)).toThrow(`target.${key}: expected a positive number, got `);
-  });
-
-  it.each<[unknown, string]>([
-    [{}, "target: expected one of ratio, bitsPerWeight, maxBytes, got none"],
-    [{ ratoi: 4 }, "target: expected one of ratio, bitsPerWeight, maxBytes, got ratoi"],
-    [{ ratio: 4, maxBytes: 9 }, "target: expected one of ratio, bitsPerWeight, maxBytes, got ratio, maxBytes"],
-    [8, "target: expected an object, got Number"],
-    [null, "target: expected an object, got null"],
-  ])("refuses %j, which is no target", (target, message) => {
-    expect(() => budgetOf(target as Target, 1000)).toThrow(new TypeError(message));
-  });
 });

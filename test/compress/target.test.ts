@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { lenet5, lenet300 } from "../../src/cli/lenet.js";
 import type { CompressOptions } from "../../src/compress/compress.js";
-import type { Target } from "../../src/compress/recipe.js";
-import { UnsupportedError } from "../../src/errors.js";
+import { limitOf, type Target } from "../../src/compress/target.js";
+import { TargetError } from "../../src/errors.js";
 import { writeContainer } from "../../src/formats/container/index.js";
 import { toDense } from "../../src/graph/dense.js";
 import { type Graph, withWeights } from "../../src/graph/graph.js";
-import { fed } from "../support/network.js";
+import { fed, fullModule } from "../support/network.js";
 import { deep, run, small, tiny } from "./networks.js";
 
 describe("a target", () => {
@@ -15,7 +15,9 @@ describe("a target", () => {
       ? (4 * parameters) / target.ratio
       : "bitsPerWeight" in target
         ? (parameters * target.bitsPerWeight) / 8
-        : target.maxBytes;
+        : "maxBytes" in target
+          ? target.maxBytes
+          : Number.NaN;
 
   it.each<[string, Graph, Target[]]>([
     ["LeNet-300-100", lenet300(1), [{ ratio: 6 }, { ratio: 30 }]],
@@ -49,13 +51,14 @@ describe("a target", () => {
         () => undefined,
         (reason: unknown) => reason,
       );
-      expect(error).toBeInstanceOf(UnsupportedError);
+      expect(error).toBeInstanceOf(TargetError);
       const [, floor] = /^compress: expected a file of at most 40 bytes, got (\d+) at the smallest$/.exec(
         (error as Error).message,
       )!;
+      expect((error as TargetError).best).toBe(Number(floor));
       const { graph: result } = await run(graph, { target: { maxBytes: Number(floor) } });
       expect(writeContainer(result).length).toBeLessThanOrEqual(Number(floor));
-      await expect(run(graph, { target: { maxBytes: Number(floor) - 1 } })).rejects.toThrow(UnsupportedError);
+      await expect(run(graph, { target: { maxBytes: Number(floor) - 1 } })).rejects.toThrow(TargetError);
     }
   });
 
@@ -83,5 +86,54 @@ describe("a target", () => {
       expect(writeContainer(result).length).toBeLessThanOrEqual(maxBytes);
       expect(toDense(result.weights.get("fc.b")!).some((v) => v !== 0)).toBe(true);
     }
+  });
+});
+
+describe("limitOf", () => {
+  const budgetOf = (target: unknown) => limitOf(target as Target, 1000, fullModule);
+  it("is bytes of the whole file, rounded down", () => {
+    const bytes = (target: Target) => (budgetOf(target) as { budget: number }).budget;
+    expect(bytes({ ratio: 10 })).toBe(400);
+    expect(bytes({ ratio: 3 })).toBe(1333);
+    expect(bytes({ bitsPerWeight: 1.5 })).toBe(187);
+    expect(bytes({ maxBytes: 99.9 })).toBe(99);
+    expect(bytes({ ratio: 0.5 })).toBe(8000);
+  });
+
+  it.each<[Target, string]>([
+    [{ ratio: 0 }, "ratio"],
+    [{ ratio: -1 }, "ratio"],
+    [{ ratio: Number.NaN }, "ratio"],
+    [{ ratio: 1e-320 }, "ratio"],
+    [{ bitsPerWeight: 0 }, "bitsPerWeight"],
+    [{ bitsPerWeight: Number.POSITIVE_INFINITY }, "bitsPerWeight"],
+    [{ maxBytes: -5 }, "maxBytes"],
+  ])("refuses %j", (target, key) => {
+    expect(() => budgetOf(target)).toThrow(RangeError);
+    expect(() => budgetOf(target)).toThrow(`target.${key}: expected a positive number, got `);
+  });
+
+  it.each<[unknown, string]>([
+    [{}, "target: expected one of ratio, bitsPerWeight, maxBytes, maxDrop, got none"],
+    [{ ratoi: 4 }, "target: expected one of ratio, bitsPerWeight, maxBytes, maxDrop, got ratoi"],
+    [{ ratio: 4, maxBytes: 9 }, "target: expected one of ratio, bitsPerWeight, maxBytes, maxDrop, got ratio, maxBytes"],
+    [8, "target: expected an object, got Number"],
+    [null, "target: expected an object, got null"],
+    [{ maxDrop: 0.1 }, "target: expected evaluate, a function, or labelled, an array of examples, got none"],
+    [{ maxDrop: 0.1, ratio: 4 }, "target: expected evaluate, a function, or labelled, an array of examples, got ratio"],
+    [
+      { maxDrop: 0.1, evaluate: 4 },
+      "target: expected evaluate, a function, or labelled, an array of examples, got evaluate",
+    ],
+    [
+      { maxDrop: 0.1, labelled: [] },
+      "target: expected evaluate, a function, or labelled, an array of examples, got labelled",
+    ],
+  ])("refuses %j, which is no target", (target, message) => {
+    expect(() => budgetOf(target)).toThrow(new TypeError(message));
+  });
+
+  it.each([-0.1, Number.NaN, Number.POSITIVE_INFINITY, "1"])("refuses a drop of %j", (maxDrop) => {
+    expect(() => budgetOf({ maxDrop, evaluate: () => 1 })).toThrow(RangeError);
   });
 });

@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { stagesOf, Walk } from "../../src/compress/stages.js";
+import { GraphBuilder } from "../../src/graph/build.js";
+import type { Graph } from "../../src/graph/graph.js";
+import { runReference } from "../reference/network.js";
+import { normals } from "../support/kernels.js";
+import { fed, fullModule } from "../support/network.js";
+
+/** A branch that is taken up again two layers on, and one value that two layers read. */
+function branched(): Graph {
+  const b = new GraphBuilder("branched");
+  const layer = (x: string, name: string) =>
+    b.node("Relu", [b.node("Gemm", [x, b.weight(name, [5, 5], normals(25, name.length))], { transB: 1 })]);
+  const first = layer(b.input("x", ["N", 5]), "a");
+  const [left, right] = [layer(first, "bb"), layer(first, "ccc")];
+  const sum = b.node("Add", [b.node("Add", [left, right]), first]);
+  b.output("y", ["N", 5], layer(layer(sum, "dddd"), "eeeee"));
+  return b.build();
+}
+
+it("every stage meets what it meets in the whole network, in its order", () => {
+  const graph = branched();
+  const stages = stagesOf(graph);
+  expect(stages.map(({ weight }) => weight)).toEqual(["a", "bb", "ccc", "dddd", "eeeee"]);
+  const feeds = [3, 4, 5].map((count) => ({ x: fed([count, 5], count) }));
+  const walk = new Walk(graph, fullModule, feeds, stages);
+  for (const { input } of stages) {
+    const met = walk.next(graph);
+    for (const [i, { shape, data }] of met.entries()) {
+      const want = input === "x" ? feeds[i].x : runReference(graph, feeds[i]).get(input)!;
+      expect(shape).toEqual(want.shape);
+      for (const [k, value] of data.entries()) expect(value).toBeCloseTo(want.data[k], 4);
+    }
+  }
+});
