@@ -89,7 +89,8 @@ function buildOf() {
 
 /** One line for each result; values of examples in few digits. */
 function textOf({ results, ...rest }) {
-  const short = (_, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value);
+  const short = (_, value) =>
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
   const lines = results.map((result) => JSON.stringify(result, short));
   return `${JSON.stringify(rest).slice(0, -1)},"results":[\n${lines.join(",\n")}\n]}\n`;
 }

@@ -7,21 +7,20 @@ const powers = (low, high) => Array.from({ length: high - low + 1 }, (_, i) => 2
 
 /** Candidates for a weight of a matrix or of kernels. */
 const candidates = {
-  /** Columns of 2, 4, 8 values or a kernel, each one of 4 to 256 atoms. */
+  /** Columns of 2, 4, and 8 values or those of a kernel, each one of 4 to 256 atoms. */
   vq: (shape) => {
     const kernel = sizeOf(shape.slice(2));
-    const lengths = new Set([2, 4, 8, ...(kernel > 1 && kernel <= 64 ? [kernel] : [])]);
-    return [...lengths].flatMap((d) => {
+    return [2, 4, kernel > 1 && kernel <= 64 ? kernel : 8].flatMap((d) => {
       const columns = Math.ceil(sizeOf(shape) / d);
       return powers(2, 8).flatMap((k) => (k <= columns ? [{ storage: "vq", d, k }] : []));
     });
   },
-  /** A quarter, a half, three quarters or all of the singular vectors, their coefficients in steps of several sizes. */
+  /** A quarter, a half or all of the singular vectors, their coefficients in steps of several sizes; their bits as for `transform`. */
   svd: (shape) => {
     const { rows, cols } = matrixOf(shape);
-    const ranks = new Set([0.25, 0.5, 0.75, 1].map((part) => Math.ceil(part * Math.min(rows, cols))));
+    const ranks = new Set([0.25, 0.5, 1].map((part) => Math.ceil(part * Math.min(rows, cols))));
     const sizes = [0.05, 0.12, 0.27, 0.55, 1, 1.7, 2.8];
-    return [...ranks].flatMap((k) => sizes.map((size) => ({ storage: "svd", k, size })));
+    return [...ranks].flatMap((k) => sizes.map((size) => ({ storage: "svd", k, size, codebookBits: 5 })));
   },
   /** Integers times steps, one for all or one for each row, rounded by what they change and cost. */
   scalar: (shape) => ladderOf(shape, true).filter(({ storage }) => storage === "scalar"),

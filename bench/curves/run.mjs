@@ -14,7 +14,7 @@ const bitsPerWeight = [1, 2, 3, 4];
 
 /** The sizes that a network is compressed to, by name. */
 export function targetsOf(network) {
-  const targets = bitsPerWeight.map((bits) => [`${bits} bits`, { bitsPerWeight: bits }]);
+  const targets = bitsPerWeight.map((bits) => [bits === 1 ? "1 bit" : `${bits} bits`, { bitsPerWeight: bits }]);
   return new Map([...targets, ...(network.ratio ? [[`${network.ratio}x`, { ratio: network.ratio }]] : [])]);
 }
 
