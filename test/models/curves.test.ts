@@ -82,6 +82,36 @@ describe("comparing results", () => {
     expect(within).toBeCloseTo((1.96 * 2) / Math.sqrt(3), 12);
   });
 
+  test("ours against the best of the others at each size, and those that pass it", async () => {
+    const { comparisons } = await part("comparison");
+    const spoiled = (kl: number[], agreement: number[]) => ({ kl, agreement });
+    const results = [
+      { target: "dense", family: "dense", ...spoiled([0, 0, 0], [1, 1, 1]) },
+      { target: "1 bit", family: "ours", ...spoiled([0.4, 0.5, 0.6], [1, 0, 1]) },
+      { target: "1 bit", family: "vq", ...spoiled([0.9, 1, 1.1], [1, 1, 1]) },
+      { target: "1 bit", family: "svd", ...spoiled([0.35, 0.43, 0.54], [1, 0, 1]) },
+      { target: "1 bit", family: "int8", cannot: "too small" },
+      { target: "10x", family: "ours", ...spoiled([0, 0, 0], [1, 1, 1]) },
+    ];
+    const [only, ...more] = comparisons(results);
+    expect(more).toEqual([]);
+    expect(only).toMatchObject({ target: "1 bit", goal: 0.05, below: ["svd"], best: { family: "svd" } });
+    expect(only.better).toBeCloseTo(1 - 0.5 / 0.44, 9);
+    expect(only.difference).toBeCloseTo(0.06, 9);
+  });
+
+  test("what is asked of files, reached to the bit", async () => {
+    const { reachedBy } = await part("goals");
+    const of = (target: string, top1: number[], seconds: number) => {
+      return { network: "ResNet-20", target, family: "ours", kl: [], agreement: top1, top1, seconds };
+    };
+    const dense = of("dense", [1, 1, 1, 1], 0);
+    const reached = (...results: object[]) => reachedBy(results).map((goal: { reached: boolean }) => goal.reached);
+    expect(reached(dense, of("10x", [0.99, 0.99, 0.99, 0.99], 29))).toEqual([true, true]);
+    expect(reached(dense, of("10x", [0.99, 0.99, 0.99, 0.98], 31))).toEqual([false, false]);
+    expect(reached(dense, of("2 bits", [1, 1, 1, 1], 1))).toEqual([]);
+  });
+
   test("numbers that are spread stay so from their start on, each once", async () => {
     const { spread } = await part("data");
     const all: number[] = spread(256, 2000);
