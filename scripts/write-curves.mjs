@@ -1,20 +1,34 @@
-// Puts a run of `npm run rate-distortion -- --json FILE` into docs/benchmarks.md: node scripts/write-curves.mjs FILE
-import { readFileSync } from "node:fs";
+// Puts a run of `npm run rate-distortion -- --json FILE` into docs/benchmarks.md and docs/curves.svg: node scripts/write-curves.mjs FILE
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { comparisons, enough } from "../bench/curves/comparison.mjs";
+import { baselines } from "../bench/curves/families.mjs";
 import { reachedBy } from "../bench/curves/goals.mjs";
+import { networks as known } from "../bench/curves/networks.mjs";
+import { plot } from "../bench/curves/plot.mjs";
+import { targetsOf } from "../bench/curves/run.mjs";
 import { mean } from "../bench/curves/score.mjs";
 import { replaceBlock } from "./block.mjs";
 
-const page = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));
+const path = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
+const page = path("benchmarks.md");
 const [file] = process.argv.slice(2);
 if (!file) throw new Error("write-curves: expected a file of `npm run rate-distortion -- --json FILE`, got none");
-const { results, processor, node, quick } = JSON.parse(readFileSync(file, "utf8"));
+const { results: found, processor, node, quick } = JSON.parse(readFileSync(file, "utf8"));
 if (quick) throw new Error(`write-curves: expected a whole run, got ${file} of --quick`);
+// A run that was taken up again has its results in another order.
+const results = known.flatMap((network) =>
+  ["dense", ...targetsOf(network).keys()].flatMap((target) =>
+    ["dense", "ours", ...baselines].flatMap((family) =>
+      found.filter((r) => r.network === network.name && r.target === target && r.family === family),
+    ),
+  ),
+);
 const networks = [...new Set(results.map(({ network }) => network))];
 
 replaceBlock(page, "curve-goals", [...goals(), "", ...against()].join("\n"));
 replaceBlock(page, "curves", networks.flatMap(figures).join("\n"));
+writeFileSync(path("curves.svg"), plot(results));
 
 function goals() {
   const lines = [
