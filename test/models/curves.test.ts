@@ -103,7 +103,16 @@ describe("comparing results", () => {
   test("what is asked of files, reached to the bit", async () => {
     const { reachedBy } = await part("goals");
     const of = (target: string, top1: number[], seconds: number) => {
-      return { network: "ResNet-20", target, family: "ours", kl: [], agreement: top1, top1, seconds };
+      return {
+        network: "ResNet-20",
+        target,
+        family: "ours",
+        kl: [],
+        agreement: top1,
+        top1,
+        seconds,
+        cpuSeconds: seconds,
+      };
     };
     const dense = of("dense", [1, 1, 1, 1], 0);
     const reached = (...results: object[]) => reachedBy(results).map((goal: { reached: boolean }) => goal.reached);
