@@ -1,6 +1,5 @@
 // Magika: the bytes of a file in, probabilities of 214 kinds of content out.
-import { jsonOf, spread } from "./data.mjs";
-import { joined } from "./images.mjs";
+import { joined, jsonOf, spread } from "./data.mjs";
 
 /** Calibrated on 256 of its `features_extraction_examples`, scored on the 129 files that come with labels. */
 export const magika = {

@@ -51,3 +51,14 @@ export function spread(count, total) {
   for (const [rank, { i }] of places.entries()) found[i] = Math.floor((rank * total) / count);
   return found;
 }
+
+/** Arrays one after the other. */
+export function joined(arrays) {
+  const all = new Float32Array(arrays.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all;
+}

@@ -1,5 +1,5 @@
 // Networks that look at images: CIFAR-10 as bytes, ImageNet crops as bytes and as JPEG.
-import { bytesOf, filesOfTar, jsonOf, linesOf, spread } from "./data.mjs";
+import { bytesOf, filesOfTar, joined, jsonOf, linesOf, spread } from "./data.mjs";
 
 /** A network that is scored on `cifar10-test-0-4999`, labels and all, and calibrated on 256 images of `cifar10-train-2000`. */
 export function cifar(name) {
@@ -98,15 +98,4 @@ function batches(numbers, size) {
   const found = [];
   for (let at = 0; at < numbers.length; at += size) found.push(numbers.slice(at, at + size));
   return found;
-}
-
-/** Arrays one after the other. */
-export function joined(arrays) {
-  const all = new Float32Array(arrays.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
 }
