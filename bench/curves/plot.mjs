@@ -19,6 +19,7 @@ export function plot(results) {
   const size = `width="${columns * wide}" height="${rows * high + 24}"`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12" fill="#333">`,
+    "<title>Mean KL against bytes of the file, by network and storage</title>",
     `<rect ${size} fill="#fff"/>`,
     ...legend,
     text(inner.left + 70 * legend.length, 18, "mean KL (nats) against bytes of the file"),
