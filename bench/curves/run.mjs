@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { compress } from "../../dist/compress/index.js";
-import { UnsupportedError } from "../../dist/errors.js";
+import { TargetError } from "../../dist/errors.js";
 import { writeContainer } from "../../dist/formats/container/index.js";
 import { readOnnx } from "../../dist/formats/onnx/index.js";
 import { loadModel } from "../../dist/index.js";
@@ -28,7 +28,8 @@ export async function prepared(network, quick) {
   model.dispose();
   // With no choices at all this tells what is there to compress, once norms are folded.
   const { report } = await compress(graph, { recipe: { weights: {} } });
-  return { graph, set, dense, calibration, parameters: report.parameters, recipes: recipesOf(report.weights) };
+  const { parameters, weights } = report;
+  return { graph, set, dense, calibration, parameters, recipes: recipesOf(weights), cache: new Map() };
 }
 
 /** Of the dense network: f32 weights, and values as `score` gives them. */
@@ -41,13 +42,20 @@ export function denseResult({ set, dense, parameters }) {
  * @returns bytes, ratio, seconds to compress (by the clock, and of the processor), and values as `score` gives them; or
  * `cannot`, why the size is out of reach
  */
-export async function resultOf({ graph, set, dense, calibration, recipes, parameters }, family, target, onProgress) {
+export async function resultOf(
+  { graph, set, dense, calibration, recipes, parameters, cache },
+  family,
+  target,
+  onProgress,
+) {
+  // What one size has measured serves the others of its family; but where time is asked for, all of it counts.
+  const kept = "ratio" in target ? undefined : cache;
   const [start, cpu] = [performance.now(), process.cpuUsage()];
   let compressed;
   try {
-    compressed = await compress(graph, { target, recipe: recipes[family], calibration, onProgress });
+    compressed = await compress(graph, { target, recipe: recipes[family], calibration, cache: kept, onProgress });
   } catch (error) {
-    if (error instanceof UnsupportedError) return { cannot: error.message };
+    if (error instanceof TargetError) return { cannot: error.message };
     throw error;
   }
   const file = writeContainer(compressed.graph);
