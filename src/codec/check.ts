@@ -53,7 +53,12 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
     case "factored": {
       const { layout, d, n, k, nnz } = storage;
       if (![d, n, k, nnz].every(isCount)) refuse("counts below 2^32 - 1", `d ${d}, n ${n}, k ${k}, ${nnz} entries`);
-      if (layout === "rows" ? d !== rows || n !== cols : d === 0 || n !== Math.ceil(size / d)) {
+      const covered = {
+        kernel: () => d > 0 && n === Math.ceil(size / d),
+        rows: () => d === rows && n === cols,
+        tile: () => d > 0 && d <= rows && n === Math.ceil(rows / d) * cols,
+      };
+      if (!covered[layout]()) {
         refuse(`columns that cover ${showShape(shape)}`, `${n} of ${d} (${layout})`);
       }
       if (nnz > n * k) refuse(`at most ${n * k} entries`, `${nnz}`);

@@ -72,7 +72,7 @@ const keys: Readonly<Record<Choice["storage"], readonly string[]>> = {
   factored: ["storage", "layout", "d", "k", "density", "bits", "codebookBits"],
 };
 const storages: readonly unknown[] = Object.keys(keys);
-const layouts: readonly unknown[] = ["kernel", "rows"] satisfies Layout[];
+const layouts: readonly unknown[] = ["kernel", "rows", "tile"] satisfies Layout[];
 const steps: readonly unknown[] = ["tensor", "row"] satisfies Steps[];
 
 function checkChoice(where: string, choice: Choice): void {

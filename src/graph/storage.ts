@@ -2,7 +2,7 @@ import { bytesPerElement, type TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import { powerOfTwo } from "../math.js";
 import { sizeOf } from "../tensor.js";
-import { type FactoredWeight, isReal, type PlainWeight, type Weight } from "./weight.js";
+import { type FactoredWeight, isReal, type Layout, type PlainWeight, type Weight } from "./weight.js";
 
 /** Rows and columns of a weight seen as a matrix: [d0, d1 * d2 * ...]; rank 0 and 1 are one row. */
 export function matrixOf(shape: readonly number[]): { rows: number; cols: number } {
@@ -67,7 +67,10 @@ export function fromColumns(
   const { rows, cols } = matrixOf(weight.shape);
   if (weight.layout === "kernel") return columns.slice(0, rows * cols);
   const out = new Float32Array(rows * cols);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[r * cols + c] = columns[c * weight.d + r];
+  for (let r = 0, at = 0; r < rows; r++) {
+    const from = bandStart(r, cols, weight.d);
+    for (let c = 0; c < cols; c++, at++) out[at] = columns[from + c * weight.d];
+  }
   return out;
 }
 
@@ -82,14 +85,26 @@ export function toColumns(
     return out;
   }
   const { rows, cols } = matrixOf(weight.shape);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * weight.d + r] = dense[r * cols + c];
+  for (let r = 0, at = 0; r < rows; r++) {
+    const from = bandStart(r, cols, weight.d);
+    for (let c = 0; c < cols; c++, at++) out[from + c * weight.d] = dense[at];
+  }
   return out;
 }
 
-/** d and n of a layout over a weight's shape; `d` is free for `kernel` (Conv: kh * kw by default). */
-export function columnsOf(shape: readonly number[], layout: "kernel" | "rows", d?: number): { d: number; n: number } {
+/** Where the first value of row r stands in X^T, layouts `rows` and `tile`. */
+function bandStart(r: number, cols: number, d: number): number {
+  return Math.floor(r / d) * cols * d + (r % d);
+}
+
+/** d and n of a layout over a weight's shape; `d` is free for `kernel` (Conv: kh * kw by default) and for `tile` (up to all rows). */
+export function columnsOf(shape: readonly number[], layout: Layout, d?: number): { d: number; n: number } {
   const { rows, cols } = matrixOf(shape);
   if (layout === "rows") return { d: rows, n: cols };
+  if (layout === "tile") {
+    const high = Math.min(d ?? rows, rows);
+    return { d: high, n: Math.ceil(rows / high) * cols };
+  }
   const length = d ?? shape.slice(2).reduce((size, dim) => size * dim, 1);
   return { d: length, n: Math.ceil((rows * cols) / length) };
 }

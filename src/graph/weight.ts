@@ -50,9 +50,10 @@ export interface Int8Weight {
 /**
  * How a weight tensor is cut into the columns of X [d, n], X ~ C Z.
  * `kernel`: column j is elements j*d .. j*d + d - 1 of the tensor in row-major order (for Conv d is kh*kw or a multiple).
- * `rows`: d = rows, column j is column j of the matrix [rows, cols]. Where d does not divide, the end is padded with zeros.
+ * `tile`: the matrix [rows, cols] is cut into bands of d rows, 1 <= d <= rows; column band * cols + c is column c of a band.
+ * `rows`: the same with one band, d = rows. Where d does not divide, the end is padded with zeros.
  */
-export type Layout = "kernel" | "rows";
+export type Layout = "kernel" | "rows" | "tile";
 
 /**
  * Quantized sparse decomposition: W^T = Z^T C^T, with Z^T [n, k] in CSR, int8, a scale per atom, and C^T [k, d] int8, one scale.

@@ -33,9 +33,12 @@ export function twoStepsBelow({ layout, rows, cols, d, k, n, nnz }: Factored): n
   return more <= 0 ? Number.POSITIVE_INFINITY : (rebuilding * nnz * (d + finding)) / more;
 }
 
-/** Whether the columns of X cut the rows of W evenly, without which a product can neither be rebuilt in blocks nor go in steps. */
+/**
+ * Whether the columns of X cut the rows of W evenly, without which a product can neither be rebuilt in blocks nor go in steps; the
+ * bands of `tile` are rebuilt whole.
+ */
 export function cutsEvenly({ layout, cols, d }: Pick<Factored, "layout" | "cols" | "d">): boolean {
-  return layout === "rows" || cols % d === 0;
+  return layout === "rows" || (layout === "kernel" && cols % d === 0);
 }
 
 /** Y = X W^T + bias with W = C Z: in two steps for the batches where that is faster, else rebuilt block by block. */

@@ -1,6 +1,7 @@
 import { bytesPerElement, type DType, inMemory, isFloat, type TypedArray } from "../dtype.js";
 import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
+import type { Layout } from "../graph/weight.js";
 import type { FullKernels, RunKernels } from "../kernels/abi.js";
 import { sizeOf } from "../tensor.js";
 
@@ -147,7 +148,7 @@ export type StoredWeight = { readonly shape: readonly number[]; readonly rows: n
   | { readonly kind: "sparse"; readonly nnz: number }
   | {
       readonly kind: "factored";
-      readonly layout: "kernel" | "rows";
+      readonly layout: Layout;
       readonly d: number;
       readonly n: number;
       readonly k: number;
@@ -176,7 +177,7 @@ export type PlacedWeight = {
     }
   | {
       readonly kind: "factored";
-      readonly layout: "kernel" | "rows";
+      readonly layout: Layout;
       readonly d: number;
       readonly n: number;
       readonly k: number;

@@ -93,8 +93,16 @@ function rebuild({ kernels, arena }: Engine, weight: PlacedWeight, y: number): v
       const { n, d, k, rowPtr, col, codes, codeScale, codebook, codebookScale } = weight;
       const columns = arena.alloc(4 * n * d);
       kernels.codebook_rows_i8(n, d, k, rowPtr, col, codes, codeScale, codebook, columns, codebookScale);
-      if (weight.layout === "rows") kernels.transpose_f32(n, d, columns, y);
-      else kernels.copy_bytes(4 * rows * cols, columns, y);
+      if (weight.layout === "kernel") {
+        kernels.copy_bytes(4 * rows * cols, columns, y);
+        return;
+      }
+      // Band after band; of the last one there may be more than W has room for.
+      const bands = Math.ceil(rows / d);
+      const padded = rows % d === 0 ? y : arena.alloc(4 * n * d);
+      for (let b = 0, at = 0; b < bands; b++, at += 4 * cols * d)
+        kernels.transpose_f32(cols, d, columns + at, padded + at);
+      if (padded !== y) kernels.copy_bytes(4 * rows * cols, padded, y);
       return;
     }
   }

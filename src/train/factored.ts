@@ -46,8 +46,10 @@ export function factoredParameter(
   const dc = arena.alloc(4 * k * d);
   const live = arena.alloc(4 * Math.max(size, padded));
   const gradient = arena.alloc(4 * Math.max(size, padded));
-  // Layout `rows` works on the transpose; `kernel` is already cut into rows of X^T.
-  const turned = layout === "rows" ? arena.alloc(4 * padded) : 0;
+  // `rows` and `tile` work on the transpose of each band; `kernel` is already cut into rows of X^T.
+  const turned = layout === "kernel" ? 0 : arena.alloc(4 * padded);
+  const band = 4 * cols * d;
+  const bands = turned ? Math.ceil(rows / d) : 0;
   floatsAt(engine, gradient, Math.max(size, padded)).fill(0);
   const parameter: Parameter = {
     name,
@@ -63,10 +65,10 @@ export function factoredParameter(
       if (mask) kernels.mask_apply_f32(nnz, zRounded, mask, zRounded);
       bookScale.round(c, cRounded);
       kernels.codebook_rows_f32(n, d, rowPtr, col, zRounded, cRounded, turned || live);
-      if (turned) kernels.transpose_f32(n, d, turned, live);
+      for (let b = 0; b < bands; b++) kernels.transpose_f32(cols, d, turned + b * band, live + b * band);
     },
     pull() {
-      if (turned) kernels.transpose_f32(rows, cols, gradient, turned);
+      for (let b = 0; b < bands; b++) kernels.transpose_f32(d, cols, gradient + b * band, turned + b * band);
       kernels.codebook_dot_f32(n, d, rowPtr, col, turned || gradient, cRounded, dz);
       kernels.fill_row_f32(1, k * d, 0, dc);
       kernels.codebook_scatter_f32(n, d, rowPtr, col, zRounded, turned || gradient, dc);

@@ -144,6 +144,7 @@ const examples: readonly PlainWeight[] = [
   { kind: "dense", shape: [6], dtype: "float16", data: Uint16Array.of(0, 1, 0x3c00, 0xbc00, 0x7bff, 0x8000) },
   factored([4, 5, 3, 3], "kernel", 6, 7),
   factored([12, 30], "rows", 5, 8),
+  factored([11, 7], "tile", 4, 12),
 ];
 
 describe.each(builds())("decoders, $name", ({ kernels }) => {

@@ -224,6 +224,8 @@ describe("what is refused at the door", () => {
     ["a codebook too short", { ...f, codebook: f.codebook.slice(1) }],
     ["an atom without a scale", { ...f, codeScale: f.codeScale.slice(1) }],
     ["atoms that do not fit the rows", { ...f, shape: [6, 4] }],
+    ["bands that do not cover", { ...factored([4, 6], "tile", 3, 1), shape: [7, 6] }],
+    ["a band of more than the rows", { ...factored([2, 12], "tile", 3, 1), d: 3, n: 12 }],
     ["columns that do not cover", { ...factored([4, 2, 3, 3], "kernel", 5, 5), shape: [4, 2, 3, 4] }],
     ["2^33 elements", { kind: "dense", shape: [2 ** 17, 2 ** 16], dtype: "float32", data: new Float32Array(0) }],
   ];

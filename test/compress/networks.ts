@@ -77,6 +77,7 @@ export const everyWay: readonly Choice[] = [
   { storage: "sparse", sparsity: 0.8, bits: 5 },
   { storage: "factored", layout: "kernel", d: 9, k: 6, density: 0.3, bits: 5, codebookBits: 6 },
   { storage: "factored", layout: "rows", k: 3, density: 0.4 },
+  { storage: "factored", layout: "tile", d: 4, k: 3, density: 0.4, bits: 4 },
   { storage: "vq", d: 3, k: 8 },
   { storage: "svd", k: 3, size: 0.5 },
   { storage: "transform", d: 3, size: 0.4, codebookBits: 5 },

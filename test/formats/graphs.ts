@@ -2,7 +2,15 @@
 import fc from "fast-check";
 import { createArray, type DType, type TypedArray } from "../../src/dtype.js";
 import type { Attribute, Body, Graph, GraphNode } from "../../src/graph/graph.js";
-import type { DenseWeight, FactoredWeight, Int8Weight, PlainWeight, SparseWeight } from "../../src/graph/weight.js";
+import { columnsOf } from "../../src/graph/storage.js";
+import type {
+  DenseWeight,
+  FactoredWeight,
+  Int8Weight,
+  Layout,
+  PlainWeight,
+  SparseWeight,
+} from "../../src/graph/weight.js";
 import { uniform } from "../support/kernels.js";
 
 export function dense(shape: readonly number[], seed: number): DenseWeight {
@@ -51,11 +59,9 @@ export function int8(shape: readonly number[], seed: number, scales: "one" | "ro
   };
 }
 
-export function factored(shape: readonly number[], layout: "kernel" | "rows", k: number, seed: number): FactoredWeight {
+export function factored(shape: readonly number[], layout: Layout, k: number, seed: number): FactoredWeight {
   const next = uniform(seed);
-  const size = shape.reduce((product, dim) => product * dim, 1);
-  const d = layout === "rows" ? shape[0] : 9;
-  const n = Math.ceil(size / d);
+  const { d, n } = columnsOf(shape, layout, layout === "tile" ? 3 : 9);
   const { rowPtr, col, values } = sparse([n, k], 0.2, seed + 1, { levels: 7 });
   return {
     kind: "factored",
@@ -287,8 +293,9 @@ export function weights(): fc.Arbitrary<PlainWeight> {
         fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 4 }),
         fc.integer({ min: 0, max: 6 }),
         seed,
+        fc.constantFrom("rows" as const, "tile" as const),
       )
-      .map(([s, k, x]) => factored(s, "rows", k, x)),
+      .map(([s, k, x, layout]) => factored(s, layout, k, x)),
   );
 }
 

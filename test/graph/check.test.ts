@@ -47,6 +47,7 @@ const rows: FactoredWeight = {
   codes: codes(),
   codebook: new Int8Array(4),
 };
+const tile: FactoredWeight = { ...rows, layout: "tile", shape: [4, 2, 3, 3], n: 36, rowPtr: new Uint32Array(37) };
 const coded = encodeWeight({ kind: "int8", shape: [2, 3], q: codes(1, 2, 3, 4, 5, 6), scale: floats(1, 2) });
 
 describe("checkWeight", () => {
@@ -65,6 +66,8 @@ describe("checkWeight", () => {
     ["factored by kernel", factored],
     ["factored by kernel, padded", { ...factored, d: 10, codebook: new Int8Array(20) }],
     ["factored by rows", rows],
+    ["factored by tile", tile],
+    ["factored by tile, padded", { ...tile, shape: [3, 2, 3, 3] }],
     ["coded", coded],
   ] as [string, Weight][])("%s is fine", (_name, weight) => checkWeight("w", weight));
 

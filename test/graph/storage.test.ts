@@ -138,6 +138,22 @@ describe("toDense", () => {
     expect([...toDense(weight)]).toEqual([...columns.map((c) => c[0]), ...columns.map((c) => c[1])]);
   });
 
+  test("factored, layout tile with padding: bands of rows, one after another", () => {
+    const weight: FactoredWeight = {
+      kind: "factored",
+      shape: [3, 2],
+      layout: "tile",
+      d: 2,
+      n: 4,
+      ...book,
+      rowPtr: words(0, 1, 3, 3, 4),
+      codebook: codes(8, 16, 24, 32),
+    };
+    // Columns of the band of rows 0 and 1, then of the band of row 2 and a row of padding.
+    const [a, b, c, d] = [[1, 2], [2 * 1 + 3 * 12, 2 * 2 + 3 * 16], [0], [-4 * 12]];
+    expect([...toDense(weight)]).toEqual([a[0], b[0], a[1], b[1], c[0], d[0]]);
+  });
+
   test("coded weights are decoded, damaged ones refused", () => {
     const weight = { kind: "int8", shape: [2, 3], q: codes(1, -2, 3, 4, 5, -127), scale: floats(2, 0.5) } as const;
     const coded = encodeWeight(weight);
@@ -164,6 +180,11 @@ describe("columns", () => {
     expect(columnsOf([8, 4], "kernel")).toEqual({ d: 1, n: 32 });
     expect(columnsOf([8, 4, 3, 3], "rows")).toEqual({ d: 8, n: 36 });
     expect(columnsOf([8, 4, 3, 3], "rows", 5)).toEqual({ d: 8, n: 36 });
+    expect(columnsOf([8, 4, 3, 3], "tile", 4)).toEqual({ d: 4, n: 72 });
+    expect(columnsOf([8, 4, 3, 3], "tile", 5)).toEqual({ d: 5, n: 72 });
+    expect(columnsOf([8, 4, 3, 3], "tile", 1)).toEqual({ d: 1, n: 288 });
+    expect(columnsOf([8, 4, 3, 3], "tile")).toEqual(columnsOf([8, 4, 3, 3], "rows"));
+    expect(columnsOf([8, 4, 3, 3], "tile", 100)).toEqual({ d: 8, n: 36 });
   });
 
   test("toColumns and fromColumns are inverses; padding is zero; rows are transposed", () => {
@@ -171,7 +192,7 @@ describe("columns", () => {
       fc.property(
         fc.integer({ min: 1, max: 7 }),
         fc.integer({ min: 1, max: 7 }),
-        fc.constantFrom("kernel" as const, "rows" as const),
+        fc.constantFrom("kernel" as const, "rows" as const, "tile" as const),
         fc.integer({ min: 1, max: 12 }),
         (o, i, layout, wanted) => {
           const shape = [o, i];
@@ -182,7 +203,11 @@ describe("columns", () => {
           expect(fromColumns(cut, columns)).toEqual(dense);
           expect(columns.reduce((sum, v) => sum + v, 0)).toBe(dense.reduce((sum, v) => sum + v, 0));
           if (layout === "rows") expect(columns[(i - 1) * o]).toBe(i);
-          else expect([...columns.subarray(o * i)].every((v) => v === 0)).toBe(true);
+          else if (layout === "tile") {
+            // The last row: in the last band, each value at its place in a column.
+            const [band, place] = [Math.floor((o - 1) / cut.d), (o - 1) % cut.d];
+            for (let c = 0; c < i; c++) expect(columns[(band * i + c) * cut.d + place]).toBe((o - 1) * i + c + 1);
+          } else expect([...columns.subarray(o * i)].every((v) => v === 0)).toBe(true);
         },
       ),
       { numRuns: 200, seed: 2 },

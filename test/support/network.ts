@@ -6,7 +6,7 @@ import { GraphBuilder } from "../../src/graph/build.js";
 import { toDense } from "../../src/graph/dense.js";
 import type { Attribute, Graph } from "../../src/graph/graph.js";
 import { columnsOf, floatToBfloat, matrixOf } from "../../src/graph/storage.js";
-import type { FactoredWeight, PlainWeight, SparseWeight, Weight } from "../../src/graph/weight.js";
+import type { FactoredWeight, Layout, PlainWeight, SparseWeight, Weight } from "../../src/graph/weight.js";
 import { runReference } from "../reference/network.js";
 import { normals, uniform } from "./kernels.js";
 
@@ -90,7 +90,7 @@ function sparseWeight(
 
 export function factoredWeight(
   shape: readonly number[],
-  layout: "kernel" | "rows",
+  layout: Layout,
   options: { seed: number; k: number; d?: number; density?: number },
 ): FactoredWeight {
   const { seed, k, density = 0.4 } = options;
@@ -154,6 +154,8 @@ export function storages(shape: readonly number[], seed = 7): [string, Weight][]
     ["factored by kernel", factoredWeight(shape, "kernel", { seed, k: 4 })],
     ["factored by kernel, many atoms", factoredWeight(shape, "kernel", { seed, k: rows + 5, density: 0.1 })],
     ["factored by kernel, whole rows", factoredWeight(shape, "kernel", { seed, k: 4, d: cols })],
+    ["factored by tile", factoredWeight(shape, "tile", { seed, k: 4, d: Math.ceil(rows / 2) })],
+    ["factored by tile, padded", factoredWeight(shape, "tile", { seed, k: 5, d: Math.min(rows, 5), density: 0.3 })],
     ["factored by kernel, padded", factoredWeight(shape, "kernel", { seed, k: 5, d: 7 })],
   ];
   const coded = plains

@@ -332,16 +332,19 @@ describe("a weight that is not stored dense", () => {
         for (let i = 0; i < weight.d; i++) columns[j * weight.d + i] += z[e] * c[weight.col[e] * weight.d + i];
       }
     }
-    const dense = new Float64Array(sizeOf(shape));
-    for (let i = 0; i < dense.length; i++)
-      dense[i] = weight.layout === "kernel" ? columns[i] : columns[(i % 12) * 4 + Math.floor(i / 12)];
-    return dense;
+    const { layout, d } = weight;
+    return Float64Array.from({ length: sizeOf(shape) }, (_, i) => {
+      const [r, c] = [Math.floor(i / 12), i % 12];
+      return layout === "kernel" ? columns[i] : columns[(Math.floor(r / d) * 12 + c) * d + (r % d)];
+    });
   };
 
   test.each([
     ["kernel", undefined],
     ["kernel", 7],
     ["rows", undefined],
+    ["tile", 2],
+    ["tile", 3],
   ] as const)("factored by %s, d = %s: coefficients and codebook both move", async (layout, d) => {
     const stored = factoredWeight(shape, layout, { seed: 3, k: 3, density: 0.7, d });
     const graph = withWeights(net(), [["w", stored]]);

@@ -4,7 +4,7 @@ import { writeContainer } from "../../src/formats/container/index.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import { sparsity, toDense } from "../../src/graph/dense.js";
 import { type Graph, withWeights } from "../../src/graph/graph.js";
-import type { FactoredWeight, Int8Weight, SparseWeight } from "../../src/graph/weight.js";
+import type { FactoredWeight, Int8Weight, Layout, SparseWeight } from "../../src/graph/weight.js";
 import { roundHalfEven } from "../../src/math.js";
 import { Model } from "../../src/runtime/session.js";
 import { cyclical } from "../../src/schedule.js";
@@ -28,7 +28,8 @@ function net(weight: SparseWeight | Int8Weight | FactoredWeight): Graph {
 
 const named = (name: string) => storages(shape).find(([other]) => other === name)![1];
 const sparse = named("sparse int8 per row") as SparseWeight;
-const factored = (layout: "kernel" | "rows") => factoredWeight(shape, layout, { seed: 3, k: 5, density: 0.4 });
+const factored = (layout: Layout) =>
+  factoredWeight(shape, layout, { seed: 3, k: 5, density: 0.4, d: layout === "tile" ? 6 : undefined });
 
 const schedule = cyclical({ cycles: 3, sparsity: 0.75, drop: [0.3, 0.5], warm: 2, ramp: 6, hold: 4 });
 const settings = (more: Partial<FitOptions> = {}): FitOptions => ({
@@ -61,6 +62,7 @@ describe.each([
   ["sparse int8", () => sparse, size],
   ["factored by kernel", () => factored("kernel"), 24 * 5],
   ["factored by rows", () => factored("rows"), 27 * 5],
+  ["factored by tile", () => factored("tile"), 54 * 5],
 ] as const)("a schedule over a weight that is %s", (_, make, coefficients) => {
   test.each(["shadow", "keep", "zero"] as const)("its support changes and its storage stays: %s", async (revival) => {
     const given = make();

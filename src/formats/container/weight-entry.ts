@@ -1,4 +1,4 @@
-import type { CodedStorage } from "../../graph/weight.js";
+import type { CodedStorage, Layout } from "../../graph/weight.js";
 import { type HeaderCoder, unknown } from "./header-coder.js";
 import { dtype } from "./value.js";
 
@@ -25,6 +25,7 @@ const storageKinds = [
   "factored kernel",
   "factored rows",
   "plain",
+  "factored tile",
 ] as const;
 
 function kindOf(storage: CodedStorage): (typeof storageKinds)[number] {
@@ -54,9 +55,10 @@ function storageOf(h: HeaderCoder, shape: readonly number[], given?: CodedStorag
       return { kind: "sparse", nnz, values: "int8", scales: scales(sparse?.scales) };
     }
     case "factored kernel":
-    case "factored rows": {
+    case "factored rows":
+    case "factored tile": {
       const factored = given?.kind === "factored" ? given : undefined;
-      const layout = kind === "factored rows" ? "rows" : "kernel";
+      const layout = kind.slice("factored ".length) as Layout;
       const [d, n, k, nnz] = [factored?.d, factored?.n, factored?.k, factored?.nnz].map((x) => h.number("size", x));
       return { kind: "factored", layout, d, n, k, nnz };
     }
