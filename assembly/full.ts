@@ -26,7 +26,7 @@ export {
   nearest_atoms_f64,
   nearest_feedback_f64,
   reround_rows_f64,
-  reround_tiles_f64,
+  reround_columns_f64,
 } from "./compress/factor";
 export { absmax_rows_f32, quantize_rows_f32_i8, round_rows_f32, round_rows_grad_f32 } from "./compress/int8";
 export { factored_pieces_f32, factored_columns_f32 } from "./ops/factored";

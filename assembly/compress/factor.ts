@@ -228,68 +228,113 @@ export function reround_rows_f64(
 }
 
 /**
- * The same where errors are those of what the layer makes: sum over the rows r of W of e[r] H e[r]^T. W is cut into tiles of `high`
- * rows and `wide` columns, each of them atoms times its coefficients; tiles are counted along the rows of W.
+ * The same where errors are those of what the layer makes: sum over the rows r of W of e[r] H e[r]^T, H being that of the row's
+ * group, the first rows / groups rows being the first group and so on. Columns of X may cross rows and groups; what of them is
+ * beyond the end of W does not count.
  *
- * - rows, cols: of W, multiples of high and wide; k: number of atoms
+ * - rows, cols: of W, rows a multiple of groups; d, n, k: length and number of the columns of X, number of atoms
+ * - down: 0: column j of X is the values from j * d on, row after row; 1: it is column j % cols of W in the rows from j / cols * d on
  * - e: f64 [rows, cols], W less what the coefficients make at first
- * - h: f64 [cols, cols], symmetric
- * - book: f64 [k, high, wide], scale: f64 [k]
- * - support: u8 [tiles, k]: where it is 0 the coefficient stays as it is
- * - q: int8 [tiles, k], changed, within -levels..levels
- * - scratch: 8 * rows * cols bytes, must not overlap the rest
+ * - h: f64 [groups, cols, cols], symmetric
+ * - book: f64 [k, d], scale: f64 [k]
+ * - support: u8 [n, k]: where it is 0 the coefficient stays as it is
+ * - q: int8 [n, k], changed, within -levels..levels
+ * - scratch: 8 * rows * cols + 20 * d bytes, must not overlap the rest
  */
-export function reround_tiles_f64(
-  rows: i32, cols: i32, high: i32, wide: i32, k: i32, e: usize, h: usize, book: usize, scale: usize, support: usize,
-  levels: i32, sweeps: i32, q: usize, scratch: usize,
+export function reround_columns_f64(
+  rows: i32, cols: i32, groups: i32, d: i32, n: i32, k: i32, down: i32, e: usize, h: usize, book: usize, scale: usize,
+  support: usize, levels: i32, sweeps: i32, q: usize, scratch: usize,
 ): void {
   assert(((e | h | book | scale | scratch) & 3) == 0);
   const line = (<usize>cols) << 3;
+  const square = <usize>cols * line;
+  const own = rows / groups;
   // E H, kept up to date.
   memory.fill(scratch, 0, <usize>rows * line);
   for (let r = 0; r < rows; r++) {
+    const gram = h + <usize>(r / own) * square;
     for (let c = 0; c < cols; c++, e += 8) {
       const value = load<f64>(e);
-      if (value != 0) add_scaled(cols, value, h + <usize>c * line, scratch + <usize>r * line);
+      if (value != 0) add_scaled(cols, value, gram + <usize>c * line, scratch + <usize>r * line);
     }
   }
-  const atom = (<usize>(high * wide)) << 3;
+  const runs = scratch + <usize>rows * line;
+  const atom = (<usize>d) << 3;
   for (let sweep = 0; sweep < sweeps; sweep++) {
     let at: usize = 0;
-    for (let r = 0; r < rows; r += high) {
-      for (let c = 0; c < cols; c += wide) {
-        const slope = scratch + <usize>r * line + ((<usize>c) << 3);
-        const own = h + <usize>c * (line + 8);
-        for (let a = 0; a < k; a++, at++) {
-          if (load<u8>(support + at) == 0) continue;
-          const shape = book + <usize>a * atom;
-          let gain: f64 = 0;
-          let curve: f64 = 0;
-          for (let i = 0; i < high; i++) {
-            const part = shape + ((<usize>(i * wide)) << 3);
-            gain += dot(wide, slope + <usize>i * line, part);
-            for (let l = 0; l < wide; l++) {
-              curve += load<f64>(part + ((<usize>l) << 3)) * dot(wide, own + <usize>l * line, part);
-            }
+    for (let j = 0; j < n; j++) {
+      const end = down ? runs_down(j, d, rows, cols, runs) : runs_along(j, d, rows, cols, runs);
+      for (let run = runs; run < end; run += RUN) {
+        const r = load<i32>(run);
+        const c = load<i32>(run, 4);
+        store<usize>(run, scratch + <usize>r * line + ((<usize>c) << 3));
+        store<usize>(run, h + <usize>(r / own) * square + <usize>c * (line + 8), 16);
+      }
+      for (let a = 0; a < k; a++, at++) {
+        if (load<u8>(support + at) == 0) continue;
+        const shape = book + <usize>a * atom;
+        let gain: f64 = 0;
+        let curve: f64 = 0;
+        for (let run = runs; run < end; run += RUN) {
+          const size = load<i32>(run, 8);
+          const part = shape + load<usize>(run, 12);
+          const gram = load<usize>(run, 16);
+          gain += dot(size, load<usize>(run), part);
+          for (let l = 0; l < size; l++) {
+            curve += load<f64>(part + ((<usize>l) << 3)) * dot(size, gram + <usize>l * line, part);
           }
-          if (!(curve > 0)) continue;
-          const size = load<f64>(scale + ((<usize>a) << 3));
-          const before = load<i8>(q + at);
-          const after = on_grid(<f64>before + gain / curve / size, levels);
-          if (after == before) continue;
-          store<i8>(q + at, after);
-          const moved = (<f64>before - <f64>after) * size;
-          for (let i = 0; i < high; i++) {
-            for (let l = 0; l < wide; l++) {
-              const value = load<f64>(shape + ((<usize>(i * wide + l)) << 3));
-              if (value == 0) continue;
-              add_scaled(cols, moved * value, h + <usize>(c + l) * line, scratch + <usize>(r + i) * line);
-            }
+        }
+        if (!(curve > 0)) continue;
+        const size = load<f64>(scale + ((<usize>a) << 3));
+        const before = load<i8>(q + at);
+        const after = on_grid(<f64>before + gain / curve / size, levels);
+        if (after == before) continue;
+        store<i8>(q + at, after);
+        const moved = (<f64>before - <f64>after) * size;
+        for (let run = runs; run < end; run += RUN) {
+          const first = load<usize>(run, 4) << 3;
+          const part = shape + load<usize>(run, 12);
+          for (let l = 0; l < load<i32>(run, 8); l++) {
+            const value = load<f64>(part + ((<usize>l) << 3));
+            if (value == 0) continue;
+            add_scaled(cols, moved * value, load<usize>(run, 16) - first + <usize>l * line, load<usize>(run) - first);
           }
         }
       }
     }
   }
+}
+
+/** Bytes of a run, a part of a column of X that lies in one row of W: row, column, length, offset in an atom, room for an address. */
+const RUN: usize = 20;
+
+function add_run(run: usize, r: i32, c: i32, size: i32, offset: i32): usize {
+  store<i32>(run, r);
+  store<i32>(run, c, 4);
+  store<i32>(run, size, 8);
+  store<usize>(run, (<usize>offset) << 3, 12);
+  return run + RUN;
+}
+
+/** The runs of column j where columns follow the rows of W; returns their end. */
+function runs_along(j: i32, d: i32, rows: i32, cols: i32, run: usize): usize {
+  const first = j * d;
+  const end = min(first + d, rows * cols);
+  for (let at = first; at < end; ) {
+    const c = at % cols;
+    const size = min(cols - c, end - at);
+    run = add_run(run, at / cols, c, size, at - first);
+    at += size;
+  }
+  return run;
+}
+
+/** The same where columns stand across the rows of W. */
+function runs_down(j: i32, d: i32, rows: i32, cols: i32, run: usize): usize {
+  const first = (j / cols) * d;
+  const size = min(d, rows - first);
+  for (let i = 0; i < size; i++) run = add_run(run, first + i, j % cols, 1, i);
+  return run;
 }
 
 // @ts-ignore: decorator

@@ -1,4 +1,3 @@
-import { matrixOf } from "../graph/storage.js";
 import type { FactoredWeight } from "../graph/weight.js";
 import { roundHalfEven } from "../math.js";
 import { Random } from "../random.js";
@@ -111,14 +110,4 @@ export function assemble(
     rowPtr[j + 1] = e;
   }
   return { kind: "factored", ...parts, rowPtr, col, codes, codebook, codebookScale };
-}
-
-/** Whether tiles of this layout stand in a weight's rows without crossing them, and all rows meet the same inputs. */
-export function isTiled(
-  shape: readonly number[],
-  { layout, d }: Pick<FactoredWeight, "layout" | "d">,
-  gram: Float64Array,
-): boolean {
-  const { cols } = matrixOf(shape);
-  return layout === "kernel" ? cols % d === 0 : gram.length === cols * cols;
 }

@@ -3,7 +3,7 @@ import type { FactoredWeight } from "../graph/weight.js";
 import { codesAt, doublesAt, type FullEngine, floatsAt, place, put } from "../kernels/engine.js";
 import { roundHalfEven } from "../math.js";
 import { Random } from "../random.js";
-import { assemble, type Book, bookOf, isTiled, normalize, principal } from "./atoms.js";
+import { assemble, type Book, bookOf, normalize, principal } from "./atoms.js";
 import type { Moments } from "./moments.js";
 import { keepLargest, scaleFor } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
@@ -206,7 +206,7 @@ function quantized(
   const q = place(engine, rounded);
   const scale = place(engine, Float64Array.from(codeScale));
   kernels.reround_rows_f64(n, k, gram, match, scale, support, levels, sweeps, q);
-  if (grams && isTiled(sizes.shape, sizes, grams)) {
+  if (grams) {
     const off = x.slice();
     for (const [i, code] of codesAt(engine, q, n * k).entries()) {
       const [j, a] = [Math.trunc(i / k), i % k];
@@ -230,17 +230,13 @@ function byOutputs(
   const { arena, kernels } = engine;
   const { rows, cols } = matrixOf(shape);
   const groups = grams.length / (cols * cols);
-  const own = rows / groups;
-  const [high, wide] = layout === "kernel" ? [1, d] : [d, 1];
   const e = place(engine, Float64Array.from(fromColumns(sizes, Float32Array.from(off))));
-  const [h, book, scratch] = [place(engine, damp(grams, cols)), place(engine, c), arena.alloc(8 * own * cols)];
-  for (let group = 0; group < groups; group++) {
-    const [first, from] = [8 * group * own * cols, (group * n * k) / groups];
-    kernels.reround_tiles_f64(
-      ...([own, cols, high, wide, k, e + first, h + 8 * group * cols * cols, book, scale] as const),
-      ...([support + from, levels, sweeps, q + from, scratch] as const),
-    );
-  }
+  const [h, book] = [place(engine, damp(grams, cols)), place(engine, c)];
+  const scratch = arena.alloc(8 * rows * cols + 20 * d);
+  kernels.reround_columns_f64(
+    ...([rows, cols, groups, d, n, k, layout === "kernel" ? 0 : 1, e, h, book] as const),
+    ...([scale, support, levels, sweeps, q, scratch] as const),
+  );
 }
 
 /** G [k, k] = C^T C and B [n, k] = X^T C. */

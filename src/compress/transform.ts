@@ -2,7 +2,7 @@ import { columnsOf, matrixOf, toColumns } from "../graph/storage.js";
 import type { FactoredWeight } from "../graph/weight.js";
 import type { FullEngine } from "../kernels/engine.js";
 import { solve } from "./algebra.js";
-import { assemble, type Book, bookOf, isTiled, principal } from "./atoms.js";
+import { assemble, type Book, bookOf, principal } from "./atoms.js";
 import type { Moments } from "./moments.js";
 import { type Choice, levelsOf } from "./recipe.js";
 import { Rounder } from "./rounder.js";
@@ -111,4 +111,14 @@ function between(gram: Float64Array, cols: number, c: Float64Array, d: number, k
     }
   }
   return out;
+}
+
+/** Whether coefficients of one row stand for values of one row and input: columns do not cross rows, or all rows meet the same inputs. */
+function isTiled(
+  shape: readonly number[],
+  { layout, d }: Pick<FactoredWeight, "layout" | "d">,
+  gram: Float64Array,
+): boolean {
+  const { cols } = matrixOf(shape);
+  return layout === "kernel" ? cols % d === 0 : gram.length === cols * cols;
 }

@@ -318,9 +318,9 @@ export interface FullKernels extends RunKernels, GradientKernels {
     n: number, k: number, gram: P, match: P, scale: P, support: P, levels: number, sweeps: number, q: P,
   ): void;
   // biome-ignore format: sizes in lines
-  reround_tiles_f64(
-    rows: number, cols: number, high: number, wide: number, k: number, e: P, h: P, book: P, scale: P, support: P,
-    levels: number, sweeps: number, q: P, scratch: P,
+  reround_columns_f64(
+    rows: number, cols: number, groups: number, d: number, n: number, k: number, down: number, e: P, h: P, book: P,
+    scale: P, support: P, levels: number, sweeps: number, q: P, scratch: P,
   ): void;
 
   // compress/int8

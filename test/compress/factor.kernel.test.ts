@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearestAtoms, outputError, reround, residual, solved, type Tiles } from "../reference/factor.js";
+import { type Columns, nearestAtoms, outputError, reround, residual, solved } from "../reference/factor.js";
 import { gramOf, nearestWithFeedback } from "../reference/feedback.js";
 import { builds, Guarded, normals, uniform } from "../support/kernels.js";
 
@@ -107,41 +107,68 @@ for (const { name, kernels } of builds()) {
       expect([...memory.read(Uint32Array, index, (rows * cols) / d)]).toEqual(want.flat());
     });
 
-    it.each<[number, number, number, number, number]>([
-      // rows, cols, high, wide, k
-      [1, 1, 1, 1, 1],
-      [3, 6, 1, 3, 2],
-      [2, 9, 1, 9, 9],
-      [4, 5, 4, 1, 3],
-      [4, 6, 2, 3, 7],
-    ])("coordinate descent on tiles (%i x %i in %i x %i, %i atoms)", (rows, cols, high, wide, k) => {
+    it.each<[number, number, number, boolean, number, number]>([
+      // rows, cols, groups, down, d, k
+      [1, 1, 1, false, 1, 1],
+      [3, 6, 1, false, 3, 2],
+      [2, 9, 1, false, 9, 9],
+      [4, 6, 2, false, 3, 4],
+      [3, 5, 1, false, 4, 3],
+      [4, 3, 2, false, 5, 5],
+      [3, 2, 3, false, 8, 2],
+      [4, 5, 1, true, 4, 3],
+      [4, 6, 1, true, 2, 7],
+      [5, 4, 1, true, 3, 4],
+      [6, 3, 2, true, 3, 2],
+      [6, 3, 3, true, 4, 3],
+      [3, 1, 1, true, 1, 2],
+    ])("coordinate descent on columns (%i x %i, %i groups, down: %s, columns of %i, %i atoms)", (...sizes) => {
+      const [rows, cols, groups, down, d, k] = sizes;
       const next = uniform(rows + cols);
-      const h = gramOf(cols, next);
-      const tiles: Tiles = {
-        ...{ rows, cols, high, wide, k },
+      const h = Float64Array.from(Array.from({ length: groups }, () => [...gramOf(cols, next)]).flat());
+      const n = down ? Math.ceil(rows / d) * cols : Math.ceil((rows * cols) / d);
+      const columns: Columns = {
+        ...{ rows, cols, down, d, k },
         w: doubles(rows * cols, 1),
-        book: doubles(k * high * wide, 2),
+        book: doubles(k * d, 2),
         scale: Float64Array.from({ length: k }, () => 0.05 + 0.2 * next()),
       };
-      const count = ((rows * cols) / (high * wide)) * k;
-      const support = Uint8Array.from({ length: count }, () => (next() < 0.7 ? 1 : 0));
+      const support = Uint8Array.from({ length: n * k }, () => (next() < 0.7 ? 1 : 0));
       const first = Int8Array.from(support, (used) => (used ? Math.round(6 * next() - 3) : 0));
       for (const [levels, sweeps] of [
         [127, 1],
         [3, 2],
       ]) {
         const memory = new Guarded(kernels);
-        const [e, ph] = [memory.place(residual(tiles, first)), memory.place(h)];
-        const [book, scale] = [memory.place(tiles.book), memory.place(tiles.scale)];
-        const [mask, q, scratch] = [memory.place(support), memory.place(first), memory.room(8 * rows * cols)];
-        kernels.reround_tiles_f64(
-          ...([rows, cols, high, wide, k, e, ph, book, scale, mask, levels, sweeps, q, scratch] as const),
+        const [e, ph] = [memory.place(residual(columns, first)), memory.place(h)];
+        const [book, scale] = [memory.place(columns.book), memory.place(columns.scale)];
+        const [mask, q] = [memory.place(support), memory.place(first)];
+        const scratch = memory.room(8 * rows * cols + 20 * d);
+        kernels.reround_columns_f64(
+          ...([
+            rows,
+            cols,
+            groups,
+            d,
+            n,
+            k,
+            down ? 1 : 0,
+            e,
+            ph,
+            book,
+            scale,
+            mask,
+            levels,
+            sweeps,
+            q,
+            scratch,
+          ] as const),
         );
         memory.check();
-        const got = memory.read(Int8Array, q, count);
-        const want = reround(tiles, first, support, h, levels, sweeps);
+        const got = memory.read(Int8Array, q, n * k);
+        const want = reround(columns, first, support, h, levels, sweeps);
         expect([...got]).toEqual([...want].map((code) => code || 0));
-        expect(outputError(tiles, got, h)).toBeLessThanOrEqual(outputError(tiles, first, h) * (1 + 1e-12));
+        expect(outputError(columns, got, h)).toBeLessThanOrEqual(outputError(columns, first, h) * (1 + 1e-12));
       }
     });
 
@@ -154,7 +181,7 @@ for (const { name, kernels } of builds()) {
       const support = Uint8Array.from({ length: n * k }, () => (next() < 0.7 ? 1 : 0));
       const first = Int8Array.from(support, (used) => (used ? Math.round(6 * next() - 3) : 0));
       const eye = Float64Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 1 : 0));
-      const tiles = { rows: n, cols: d, high: 1, wide: d, k, w: x, book: c, scale };
+      const rows: Columns = { rows: n, cols: d, down: false, d, k, w: x, book: c, scale };
       for (const [levels, sweeps] of [
         [127, 1],
         [3, 2],
@@ -164,7 +191,7 @@ for (const { name, kernels } of builds()) {
         const [mask, q] = [memory.place(support), memory.place(first)];
         kernels.reround_rows_f64(n, k, pg, pm, ps, mask, levels, sweeps, q);
         memory.check();
-        const want = reround(tiles, first, support, eye, levels, sweeps);
+        const want = reround(rows, first, support, eye, levels, sweeps);
         expect([...memory.read(Int8Array, q, n * k)]).toEqual([...want].map((code) => code || 0));
       }
     });

@@ -32,44 +32,45 @@ export function nearestAtoms(x: Float64Array, weight: Float64Array, c: Float64Ar
   });
 }
 
-/** A weight in tiles of atoms: W [rows, cols] less what the coefficients make, tile by tile along the rows. */
-export interface Tiles {
+/** A weight W [rows, cols] in columns of d values: along its rows one after another, or down bands of d rows. */
+export interface Columns {
   readonly rows: number;
   readonly cols: number;
-  readonly high: number;
-  readonly wide: number;
+  readonly down: boolean;
+  readonly d: number;
   readonly k: number;
   readonly w: Float64Array;
   readonly book: Float64Array;
   readonly scale: Float64Array;
 }
 
-export function residual({ rows, cols, high, wide, k, w, book, scale }: Tiles, q: Int8Array): Float64Array {
-  const across = cols / wide;
-  const out = w.slice();
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) {
-      const tile = Math.floor(r / high) * across + Math.floor(c / wide);
-      const place = (r % high) * wide + (c % wide);
-      for (let a = 0; a < k; a++) {
-        out[r * cols + c] -= q[tile * k + a] * scale[a] * book[a * high * wide + place];
-      }
-    }
-  }
-  return out;
+/** W less what the coefficients make. */
+export function residual({ cols, down, d, k, w, book, scale }: Columns, q: Int8Array): Float64Array {
+  return w.map((value, i) => {
+    const [r, c] = [Math.floor(i / cols), i % cols];
+    const [j, place] = down ? [Math.floor(r / d) * cols + c, r % d] : [Math.floor(i / d), i % d];
+    let rest = value;
+    for (let a = 0; a < k; a++) rest -= q[j * k + a] * scale[a] * book[a * d + place];
+    return rest;
+  });
 }
 
-/** Sum over the rows of e H e^T. */
-export function outputError(tiles: Tiles, q: Int8Array, h: Float64Array): number {
-  const e = residual(tiles, q);
+/** Sum over the rows of e H e^T, with H [groups, cols, cols] of the row's group. */
+export function outputError(columns: Columns, q: Int8Array, h: Float64Array): number {
+  const e = residual(columns, q);
+  const { rows, cols } = columns;
+  const own = (rows * cols * cols) / h.length;
   let sum = 0;
-  for (let r = 0; r < tiles.rows; r++) sum += quadratic(e.subarray(r * tiles.cols, (r + 1) * tiles.cols), h);
+  for (let r = 0; r < rows; r++) {
+    const from = Math.floor(r / own) * cols * cols;
+    sum += quadratic(e.subarray(r * cols, (r + 1) * cols), h.subarray(from, from + cols * cols));
+  }
   return sum;
 }
 
 /** Coordinate descent by trying: the error is a parabola of each coefficient, whose lowest point three values give. */
 export function reround(
-  tiles: Tiles,
+  columns: Columns,
   first: Int8Array,
   support: Uint8Array,
   h: Float64Array,
@@ -83,7 +84,7 @@ export function reround(
       const at = (value: number) => {
         const moved = q.slice();
         moved[i] = value;
-        return outputError(tiles, moved, h);
+        return outputError(columns, moved, h);
       };
       const [low, middle, high] = [at(-1), at(0), at(1)];
       const curve = (low + high) / 2 - middle;
