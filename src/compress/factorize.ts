@@ -1,18 +1,16 @@
-import { columnsOf, fromColumns, matrixOf, toColumns } from "../graph/storage.js";
+import { columnsOf, toColumns } from "../graph/storage.js";
 import type { FactoredWeight } from "../graph/weight.js";
 import { codesAt, doublesAt, type FullEngine, floatsAt, place, put } from "../kernels/engine.js";
 import { roundHalfEven } from "../math.js";
 import { Random } from "../random.js";
-import { assemble, type Book, bookOf, normalize, principal } from "./atoms.js";
+import { assemble, bookOf, normalize, principal } from "./atoms.js";
 import type { Moments } from "./moments.js";
 import { keepLargest, scaleFor } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
-import { damp } from "./rounder.js";
+import { refine } from "./refine.js";
 
 export type SparseChoice = Extract<Choice, { storage: "factored" }>;
 
-/** Rounds of the alternation: twenty are as good as hundreds (measured on layers of a ResNet-20). */
-const rounds = 20;
 const innerSteps = 3;
 const sweeps = 3;
 
@@ -22,7 +20,8 @@ type Sizes = Pick<FactoredWeight, "shape" | "layout" | "d" | "n" | "k">;
  * Quantized sparse decomposition of a weight: X ~ C Z with C [d, k] dense and Z [k, n] sparse, both quantized, by alternating
  * projected gradient: Z by iterative hard thresholding (T. Blumensath, M. Davies, "Iterative hard thresholding for compressed
  * sensing", 2009), C by least squares. A. Kuzmin et al., "Quantized Sparse Weight Decomposition for Neural Network
- * Compression", 2022. With second moments of the inputs, coefficients are rounded so that what the weight makes changes least.
+ * Compression", 2022. With second moments of the inputs, atoms and coefficients are rounded so that what the weight makes changes
+ * least.
  */
 export function factorize(
   engine: FullEngine,
@@ -36,9 +35,10 @@ export function factorize(
   const sizes: Sizes = { shape, layout, k, ...columnsOf(shape, layout, choice.d) };
   const columns = toColumns(sizes, dense);
   const { c, z } = alternate(engine, sizes, columns, supportOf(choice.density, k, sizes.n), seed);
-  const book = bookOf(c, levelsOf(choice.codebookBits ?? 8));
-  const x = Float64Array.from(columns);
-  return engine.arena.scope(() => quantized(engine, sizes, x, book, z, levelsOf(choice.bits ?? 8), moments?.gram));
+  const support = Uint8Array.from(z, (value) => (value === 0 ? 0 : 1));
+  return engine.arena.scope(() =>
+    quantized(engine, sizes, Float64Array.from(columns), c, support, choice, moments?.gram),
+  );
 }
 
 /** How many coefficients of Z [k, n] are not zero: the fraction `density`, but one at least. */
@@ -59,8 +59,18 @@ function firstAtoms(x: Float32Array, { n, d, k }: Sizes, seed: number): Float64A
   return c;
 }
 
-/** C^T [k, d] with unit rows, and Z^T [n, k] with `support` coefficients, in units of its own. */
-function alternate(engine: FullEngine, sizes: Sizes, columns: Float32Array, support: number, seed: number) {
+/**
+ * C^T [k, d] with unit rows, and Z^T [n, k] with `support` coefficients, in units of its own.
+ * @param ridge what is added to the diagonal of Z Z^T, against its mean; with 0 no round makes the error larger
+ */
+export function alternate(
+  engine: FullEngine,
+  sizes: Sizes,
+  columns: Float32Array,
+  support: number,
+  seed: number,
+  { rounds, ridge } = { rounds: 20, ridge: 1e-5 },
+): { c: Float64Array; z: Float64Array } {
   const { n, d, k } = sizes;
   const most = columns.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   const unit = most === 0 ? 1 : most;
@@ -114,11 +124,11 @@ function alternate(engine: FullEngine, sizes: Sizes, columns: Float32Array, supp
       const products = Float64Array.from(floatsAt(engine, square, k * k));
       let trace = 0;
       for (let a = 0; a < k; a++) trace += products[a * (k + 1)];
-      const eps = (1e-5 * trace) / k || 1;
       const dead: number[] = [];
       for (let a = 0; a < k; a++) {
-        if (products[a * (k + 1)] === 0) dead.push(a);
-        products[a * (k + 1)] += eps;
+        const used = products[a * (k + 1)];
+        if (used === 0) dead.push(a);
+        products[a * (k + 1)] = used === 0 ? 1 : used + (ridge * trace) / k;
       }
       put(engine, gram, products);
       put(engine, right, Float64Array.from(floatsAt(engine, pc, k * d)));
@@ -173,32 +183,30 @@ function reseed(x: Float32Array, c: Float64Array, z: Float32Array, { n, d, k }: 
   normalize(c, k, d);
 }
 
-/** For the codebook on its grid the best coefficients on the support, a scale per atom, and coordinate re-rounding. */
+/** For the codebook on its grid the best coefficients where `used` is 1, a scale per atom, and coordinate re-rounding. */
 function quantized(
   engine: FullEngine,
   sizes: Sizes,
   x: Float64Array,
-  book: Book,
-  z: Float64Array,
-  levels: number,
+  c: Float64Array,
+  used: Uint8Array,
+  { bits = 8, codebookBits = 8 }: SparseChoice,
   grams: Float64Array | undefined,
 ): FactoredWeight {
-  const { n, d, k } = sizes;
+  const { n, k } = sizes;
   const { arena, kernels } = engine;
-  const c = book.values;
-  const [gram, match] = products(x, c, sizes).map((values) => place(engine, values));
-  const support = place(
-    engine,
-    Uint8Array.from(z, (value) => (value === 0 ? 0 : 1)),
-  );
-  const pz = place(engine, z);
+  const [levels, bookLevels] = [levelsOf(bits), levelsOf(codebookBits)];
+  const book = bookOf(c, bookLevels);
+  const [gram, match] = products(x, book.values, sizes).map((values) => place(engine, values));
+  const support = place(engine, used);
+  const pz = place(engine, Float64Array.from(used));
   kernels.support_solve_f64(n, k, gram, match, pz, arena.alloc(8 * k * k + 12 * k));
   const best = doublesAt(engine, pz, n * k);
   const codeScale = new Float32Array(k);
   for (let a = 0; a < k; a++) {
-    const used: number[] = [];
-    for (let i = a; i < best.length; i += k) if (best[i] !== 0) used.push(best[i]);
-    codeScale[a] = scaleFor(used, levels);
+    const own: number[] = [];
+    for (let i = a; i < best.length; i += k) if (best[i] !== 0) own.push(best[i]);
+    codeScale[a] = scaleFor(own, levels);
   }
   const rounded = Int8Array.from(best, (value, i) =>
     Math.min(Math.max(roundHalfEven(value / codeScale[i % k]), -levels), levels),
@@ -206,37 +214,9 @@ function quantized(
   const q = place(engine, rounded);
   const scale = place(engine, Float64Array.from(codeScale));
   kernels.reround_rows_f64(n, k, gram, match, scale, support, levels, sweeps, q);
-  if (grams) {
-    const off = x.slice();
-    for (const [i, code] of codesAt(engine, q, n * k).entries()) {
-      const [j, a] = [Math.trunc(i / k), i % k];
-      if (code !== 0) for (let l = 0; l < d; l++) off[j * d + l] -= code * codeScale[a] * c[a * d + l];
-    }
-    byOutputs(engine, sizes, off, c, grams, { q, scale, support, levels });
-  }
-  return assemble({ ...sizes, codeScale }, book, codesAt(engine, q, n * k));
-}
-
-/** Coordinate re-rounding by what the layer makes. @param off X^T less what the integers at q make */
-function byOutputs(
-  engine: FullEngine,
-  sizes: Sizes,
-  off: Float64Array,
-  c: Float64Array,
-  grams: Float64Array,
-  { q, scale, support, levels }: { q: number; scale: number; support: number; levels: number },
-): void {
-  const { shape, layout, d, n, k } = sizes;
-  const { arena, kernels } = engine;
-  const { rows, cols } = matrixOf(shape);
-  const groups = grams.length / (cols * cols);
-  const e = place(engine, Float64Array.from(fromColumns(sizes, Float32Array.from(off))));
-  const [h, book] = [place(engine, damp(grams, cols)), place(engine, c)];
-  const scratch = arena.alloc(8 * rows * cols + 20 * d);
-  kernels.reround_columns_f64(
-    ...([rows, cols, groups, d, n, k, layout === "kernel" ? 0 : 1, e, h, book] as const),
-    ...([scale, support, levels, sweeps, q, scratch] as const),
-  );
+  const z = { q, support, scale: codeScale, levels, sweeps };
+  const last = grams ? refine(engine, sizes, x, book, bookLevels, z, grams) : book;
+  return assemble({ ...sizes, codeScale }, last, codesAt(engine, q, n * k));
 }
 
 /** G [k, k] = C^T C and B [n, k] = X^T C. */
