@@ -11,12 +11,13 @@ const rounds = 2;
 /** Steps of conjugate gradients. */
 const steps = 10;
 
-/** Integers of Z^T [n, k], in the engine's memory; `values` times those are the coefficients. */
+/** Integers of Z^T [n, k] in the memory of the engine, and what one of them is worth. */
 export interface Coefficients {
   /** Address of int8 [n, k]. */
   readonly q: number;
-  /** Address of u8 [n, k]: where it is 0 the coefficient is 0 and stays so. */
+  /** Address of u8 [n, k]: where it is 0 the coefficient stays as it is. */
   readonly support: number;
+  /** [k] */
   readonly scale: Float32Array;
   readonly levels: number;
   readonly sweeps: number;

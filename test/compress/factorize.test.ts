@@ -370,6 +370,18 @@ describe("determinism", () => {
       "b049463cda52ead62d6f5cb269d484c53455ac6a1b7c75b4741e178e6b24b5a9",
     );
   });
+
+  it("gives the bytes of these hashes with second moments of the inputs", () => {
+    const gram = gramOf(12, uniform(3));
+    const moments = { mean: new Float64Array(12), square: new Float64Array(12), gram };
+    const hashes = (["kernel", "tile"] as const).map((layout) =>
+      hash(make([50, 12], dense, { ...options, layout, d: 8 }, 7, moments)),
+    );
+    expect(hashes).toEqual([
+      "c9437399144de18720cbae5d05b18219d0b619d20528484b46f481caf14af705",
+      "d323a1f1a5676317e73bf589ad7a16999056e421824796c6d03fbcb3c879c755",
+    ]);
+  });
 });
 
 describe("atoms", () => {
