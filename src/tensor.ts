@@ -56,3 +56,8 @@ export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return Object.getPrototypeOf(value)?.constructor?.name ?? typeof value;
 }
+
+/** Columns that each of `rows` rows of a factored weight is cut into, where all n are cut alike; 1 where they are not. */
+export function columnsPerRow(rows: number, n: number): number {
+  return rows > 0 && n % rows === 0 ? n / rows : 1;
+}

@@ -5,9 +5,9 @@
  *
  * Nothing outside the buffers is read or written whatever the section holds. After a fault their contents mean nothing.
  */
-import { LEAST_OF_DENSE, OUTSIDE, code, startCodes, startRow } from "./codes";
+import { OUTSIDE, nonzero, spendCodes, startCodes, startRow, zeros } from "./codes";
 import {
-  CODE, CONTEXTS, ENDED, RANGE, bit, direct, fail, finish, fresh, known, next, number, over, start, tree,
+  CONTEXTS, ENDED, bit, direct, fail, finish, fresh, known, number, over, spend, start, stepsOfNumber, tree,
 } from "./range-decoder";
 
 const COUNT: i32 = 3;
@@ -20,22 +20,12 @@ const EFFORT: i32 = 6;
 const MOST_CONTEXTS: usize = 2080;
 const COLUMNS: usize = CONTEXTS + 4 * MOST_CONTEXTS;
 
-/** Decisions that a section of that many bytes can hold: src/codec/range-coder.ts. */
-function most_decisions(bytes: u32): u64 {
-  return 1423 * (<u64>bytes + 1);
-}
-
-/** Cells that may be visited one by one in a section of that many bytes (see src/codec/sparse.ts). */
-function most_cells(bytes: u32): u64 {
-  return min<u64>(65536 + 512 * (<u64>bytes), 1 << 36);
-}
-
 /**
  * Bytes of scratch that every decoder here needs: 0 columns for decode_bytes, `cols` for decode_int8 and decode_sparse, the larger
- * of k and d for decode_factored. Bounded by the size of the section, whatever `cols` says.
+ * of k times the rows of Z^T to a row, and d, for decode_factored. Bounded by the size of the section, whatever `cols` says.
  */
 export function decode_scratch_bytes(cols: u32, srcBytes: u32): usize {
-  return COLUMNS + 4 * (<usize>min<u64>(cols, max<u64>(most_cells(srcBytes), most_decisions(srcBytes))));
+  return COLUMNS + 4 * (<usize>min<u64>(cols, 128 * <u64>srcBytes));
 }
 
 // Elements of 1, 2, 4 or 8 bytes: src/codec/bytes.ts
@@ -44,6 +34,7 @@ const NIBBLE: u32 = 2049;
 const LOWER: u32 = NIBBLE + 16;
 
 function bytes(s: usize, n: u32, width: u32, dst: usize, finite: bool): i32 {
+  if (!spend(s, (width == 1 ? 8 : 16 + 3 * (width - 2)) * <u64>n)) return fail(s, EFFORT);
   fresh(s, LOWER + 8);
   const special: u32 = !finite ? 0x800 : width == 2 ? 0x7c0 : width == 4 ? 0x7f8 : 0x7ff;
   for (let i: u32 = 0; i < n; i++, dst += width) {
@@ -71,6 +62,7 @@ const STEP_MANTISSA: u32 = STEP_LENGTH + 32;
 const REST: u32 = STEP_MANTISSA + 256;
 
 function scales(s: usize, n: u32, scale: usize): i32 {
+  if (!spend(s, 32 * <u64>n)) return fail(s, EFFORT);
   fresh(s, REST + 1);
   let mean: i32 = 0;
   let low: u32 = 0;
@@ -101,20 +93,33 @@ function scales(s: usize, n: u32, scale: usize): i32 {
 
 // Dense codes: src/codec/codes.ts
 
+/** First context of the number of zeros: behind all that codes.ts keeps. */
+const ZEROS: u32 = 1600;
+
 /** cols is at most what decode_scratch_bytes was asked for. */
 function codes(s: usize, rows: u32, cols: u32, period: u32, q: usize): i32 {
   const columns = s + COLUMNS;
-  startCodes(s, columns, cols);
-  for (let r: u32 = 0; r < rows; r++) {
+  if (!startCodes(s, period, false)) return fail(s, VALUE);
+  fresh(s, 32 + 256, ZEROS);
+  const size = <u64>rows * cols;
+  const told = <u64>number(s, ZEROS, ZEROS + 32);
+  if (told > size) return fail(s, COUNT);
+  if (!spendCodes(s, size, size - told)) return fail(s, EFFORT);
+  let left = size - told;
+  memory.fill(columns, 0, rows ? (<usize>cols) << 2 : 0);
+  memory.fill(q, 0, (<usize>rows) * cols);
+  for (let r: u32 = 0; r < rows; r++, q += cols) {
     startRow(s, r);
-    for (let c: u32 = 0; c < cols; c++, q++) {
-      const value = code(s, columns, c, period, LEAST_OF_DENSE);
+    for (let c = zeros(s, columns, 0, cols); c < cols; c = zeros(s, columns, c + 1, cols)) {
+      const value = nonzero(s, columns, c);
       if (value == OUTSIDE) return fail(s, VALUE);
-      store<i8>(q, value);
-      if (over(s)) return ENDED;
+      if (left == 0) return fail(s, COUNT);
+      left--;
+      store<i8>(q + c, value);
     }
+    if (over(s)) return ENDED;
   }
-  return 0;
+  return left ? COUNT : 0;
 }
 
 // Positions: src/codec/sparse.ts
@@ -125,10 +130,9 @@ const SECOND_LENGTH: u32 = ROW_MANTISSA + 256;
 const SECOND_MANTISSA: u32 = SECOND_LENGTH + 32 * 32;
 const POSITION_CONTEXTS: u32 = SECOND_MANTISSA + 256;
 
-function positions(s: usize, rows: u32, cols: u32, nnz: u32, srcBytes: u32, rowPtr: usize, col: usize): i32 {
+function positions(s: usize, rows: u32, cols: u32, nnz: u32, rowPtr: usize, col: usize): i32 {
+  if (!spend(s, <u64>rows + (<u64>min(rows, nnz) + <u64>nnz) * stepsOfNumber(cols))) return fail(s, EFFORT);
   fresh(s, POSITION_CONTEXTS);
-  const gaps = known(s, 32768);
-  let busy: u32 = 0;
   let total: u32 = 0;
   store<u32>(rowPtr, 0);
   for (let r: u32 = 0; r < rows; r++) {
@@ -137,13 +141,11 @@ function positions(s: usize, rows: u32, cols: u32, nnz: u32, srcBytes: u32, rowP
     if (over(s)) return ENDED;
     total += entries;
     store<u32>(rowPtr + ((<usize>r + 1) << 2), total);
-    if (entries) busy++;
   }
-  if (total != nnz) return COUNT;
-  return gaps ? by_gaps(s, rows, cols, rowPtr, col) : by_cells(s, rows, cols, nnz, busy, srcBytes, rowPtr, col);
+  return total == nnz ? gaps(s, rows, cols, rowPtr, col) : COUNT;
 }
 
-function by_gaps(s: usize, rows: u32, cols: u32, rowPtr: usize, col: usize): i32 {
+function gaps(s: usize, rows: u32, cols: u32, rowPtr: usize, col: usize): i32 {
   for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
     let entries = load<u32>(rowPtr, 4) - load<u32>(rowPtr);
     let column: u32 = 0;
@@ -161,89 +163,6 @@ function by_gaps(s: usize, rows: u32, cols: u32, rowPtr: usize, col: usize): i32
   return 0;
 }
 
-/** 0, 1..2, 3..7, more. */
-function size(entries: u32): u32 {
-  return entries == 0 ? 0 : entries < 3 ? 1 : entries < 8 ? 2 : 3;
-}
-
-function by_cells(
-  s: usize, rows: u32, cols: u32, nnz: u32, busy: u32, srcBytes: u32, rowPtr: usize, col: usize,
-): i32 {
-  if (<u64>rows * <u64>cols > most_cells(srcBytes)) return fail(s, EFFORT);
-  const columns = s + COLUMNS;
-  let open: u32 = 0;
-  let total: u32 = 0;
-  let before: u64 = 0;
-  let before2: u64 = 0;
-  for (let c: u32 = 0; c < cols; c++) {
-    const set = SECOND_LENGTH + 32 * size(<u32>((before + before2 + 1) >>> 1));
-    const entries = number(s, set, SECOND_MANTISSA);
-    if (entries > busy || entries > nnz - total) return fail(s, COUNT);
-    if (over(s)) return ENDED;
-    total += entries;
-    store<u32>(columns + ((<usize>c) << 2), entries);
-    if (entries) open++;
-    before2 = before;
-    before = entries;
-  }
-  if (total != nnz) return COUNT;
-
-  for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
-    const first = load<u32>(rowPtr);
-    const entries = load<u32>(rowPtr, 4) - first;
-    if (entries == 0) continue;
-    if (entries > open) return fail(s, POSITION);
-    open = row_by_cells(s, columns, entries, open, busy, nnz - first, col + ((<usize>first) << 2));
-    if (over(s)) return ENDED;
-    busy--;
-  }
-  return 0;
-}
-
-/**
- * The columns of one row; gives the number of columns that still have entries after it. This is the loop that takes the
- * time, so the coder's registers stay in locals and `known` is written out.
- */
-function row_by_cells(s: usize, columns: usize, k: u32, open: u32, busy: u32, rest: u32, col: usize): u32 {
-  let range = load<u32>(s, RANGE);
-  let code = load<u32>(s, CODE);
-  let ahead = open;
-  let sum = rest;
-  let entries = <f64>k * 65536;
-  for (let c: u32 = 0; k > 0; c++, columns += 4) {
-    const left = load<u32>(columns);
-    if (left == 0) continue;
-    let entry = true;
-    if (k != ahead && left != busy) {
-      const chance = <u32>min<f64>(63488, (entries * <f64>left) / <f64>sum);
-      const bound = (range >>> 16) * max<u32>(chance, 1);
-      entry = code < bound;
-      if (entry) range = bound;
-      else {
-        code -= bound;
-        range -= bound;
-      }
-      while (range < 0x1000000) {
-        range <<= 8;
-        code = (code << 8) | next(s);
-      }
-    }
-    sum -= left;
-    ahead--;
-    if (entry) {
-      store<u32>(col, c);
-      col += 4;
-      k--;
-      entries -= 65536;
-      store<u32>(columns, left - 1);
-      if (left == 1) open--;
-    }
-  }
-  store<u32>(s, range, RANGE);
-  store<u32>(s, code, CODE);
-  return open;
-}
-
 // Entries: src/codec/entry.ts, src/codec/sparse.ts
 
 const ENTRY_SIGN: u32 = 2;
@@ -258,7 +177,8 @@ function entry_code(s: usize, before: i32): i32 {
   return negative ? -(<i32>magnitude) : <i32>magnitude;
 }
 
-function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usize): i32 {
+function entry_codes(s: usize, rows: u32, nnz: u32, rowPtr: usize, col: usize, values: usize): i32 {
+  if (!spend(s, (2 + stepsOfNumber(127)) * nnz)) return fail(s, EFFORT);
   fresh(s, ENTRY_MANTISSA + 256);
   for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
     let before: i32 = 0;
@@ -276,37 +196,39 @@ function entry_codes(s: usize, rows: u32, rowPtr: usize, col: usize, values: usi
   return 0;
 }
 
-/** Chances of cells that hold a code or nothing: src/codec/sparse.ts. */
-const LEAST_OF_CELL: u32 = 64;
-
+/** width: columns of the grid whose cells are codes, one or more rows of the matrix. */
 function entries(
-  s: usize, rows: u32, cols: u32, period: u32, nnz: u32, srcBytes: u32, rowPtr: usize, col: usize, values: usize,
+  s: usize, rows: u32, cols: u32, width: u32, period: u32, atoms: bool, nnz: u32, rowPtr: usize, col: usize, values: usize,
 ): i32 {
   if (!known(s, 32768)) {
-    const fault = positions(s, rows, cols, nnz, srcBytes, rowPtr, col);
-    return fault ? fault : entry_codes(s, rows, rowPtr, col, values);
+    const fault = positions(s, rows, cols, nnz, rowPtr, col);
+    return fault ? fault : entry_codes(s, rows, nnz, rowPtr, col, values);
   }
-  if (<u64>rows * <u64>cols > 256 * (<u64>srcBytes + 1)) return fail(s, EFFORT);
   const columns = s + COLUMNS;
-  startCodes(s, columns, cols);
+  if (!startCodes(s, period, atoms)) return fail(s, VALUE);
+  if (!spendCodes(s, <u64>rows * cols, nnz)) return fail(s, EFFORT);
+  memory.fill(columns, 0, rows ? (<usize>width) << 2 : 0);
   let left = nnz;
+  let first: u32 = 0;
+  let row: u32 = 0;
   store<u32>(rowPtr, 0);
   for (let r: u32 = 0; r < rows; r++) {
-    startRow(s, r);
-    for (let c: u32 = 0; c < cols; c++) {
-      const value = code(s, columns, c, period, LEAST_OF_CELL);
+    if (first == 0) startRow(s, row++);
+    const end = first + cols;
+    for (let c = zeros(s, columns, first, end); c < end; c = zeros(s, columns, c + 1, end)) {
+      const value = nonzero(s, columns, c);
       if (value == OUTSIDE) return fail(s, VALUE);
-      if (over(s)) return ENDED;
-      if (value == 0) continue;
-      if (left == 0) return COUNT;
+      if (left == 0) return fail(s, COUNT);
       left--;
-      store<u32>(col, c);
+      store<u32>(col, c - first);
       store<i8>(values, value);
       col += 4;
       values++;
     }
+    if (over(s)) return ENDED;
     rowPtr += 4;
     store<u32>(rowPtr, nnz - left);
+    first = end < width ? end : 0;
   }
   return left ? COUNT : 0;
 }
@@ -328,9 +250,9 @@ export function decode_sparse(
   assert(((rowPtr | col | scale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
   let fault: i32 = 0;
-  if (int8) fault = entries(scratch, rows, cols, period, nnz, srcBytes, rowPtr, col, values);
+  if (int8) fault = entries(scratch, rows, cols, cols, period, false, nnz, rowPtr, col, values);
   else {
-    fault = positions(scratch, rows, cols, nnz, srcBytes, rowPtr, col);
+    fault = positions(scratch, rows, cols, nnz, rowPtr, col);
     if (!fault) fault = bytes(scratch, nnz, 4, values, true);
   }
   if (fault) return fault;
@@ -351,7 +273,6 @@ export function decode_int8(
 ): i32 {
   assert(((scale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
-  if (<u64>rows * <u64>cols > most_decisions(srcBytes)) return EFFORT;
   let fault = codes(scratch, rows, cols, period, q);
   if (fault) return fault;
   fault = scales(scratch, scales_, scale);
@@ -399,19 +320,19 @@ export function check_bytes(n: u32, width: u32, p: usize): i32 {
  * A factored weight from a coded section: Z^T [n, k] as compressed sparse rows, C^T [k, d]. Gives 0, or the number of a
  * fault.
  *
+ * - perRow: rows of Z^T that belong to one row of the weight
  * - src: u8 [srcBytes]
  * - rowPtr: u32 [n + 1], col: u32 [nnz], codes: i8 [nnz], codeScale: f32 [k], written in full
  * - codebook: i8 [k, d], codebookScale: f32 [1], written in full
- * - scratch: decode_scratch_bytes(max(k, d), srcBytes), 4-byte aligned
+ * - scratch: decode_scratch_bytes(max(k * perRow, d), srcBytes), 4-byte aligned
  */
 export function decode_factored(
-  n: u32, k: u32, d: u32, nnz: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, codes_: usize,
+  n: u32, k: u32, d: u32, nnz: u32, perRow: u32, src: usize, srcBytes: u32, rowPtr: usize, col: usize, codes_: usize,
   codeScale: usize, codebook: usize, codebookScale: usize, scratch: usize,
 ): i32 {
   assert(((rowPtr | col | codeScale | codebookScale | scratch) & 3) == 0);
   start(scratch, src, srcBytes);
-  if (<u64>k * <u64>d > most_decisions(srcBytes)) return EFFORT;
-  let fault = entries(scratch, n, k, 1, nnz, srcBytes, rowPtr, col, codes_);
+  let fault = entries(scratch, n, k, perRow * k, k, true, nnz, rowPtr, col, codes_);
   if (fault) return fault;
   fault = scales(scratch, k, codeScale);
   if (fault) return fault;

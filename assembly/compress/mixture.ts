@@ -4,13 +4,13 @@
  */
 import { CODE, CONTEXTS, RANGE, next } from "./range-decoder";
 
-/** Behind all the contexts that a mixture is used with: 1024. */
-export const WEIGHTS: usize = CONTEXTS + 4 * 1024;
+/** Behind all the contexts that a mixture is used with: 1408. */
+export const WEIGHTS: usize = CONTEXTS + 4 * 1408;
 
 /** u16 [4096]: chance of the logit i - 2048. */
-const chances = memory.data(8192, 4);
+export const chances = memory.data(8192, 4);
 /** i16 [4096]: logit of the chance i * 16 + 8. */
-const logits = memory.data(8192, 4);
+export const logits = memory.data(8192, 4);
 
 function build(): void {
   let power: f64 = 1;
@@ -33,8 +33,11 @@ export function freshWeights(s: usize, sets: u32): void {
   for (let i: u32 = 0; i < 4 * sets; i++) store<i32>(s + (i << 2), 5461, WEIGHTS);
 }
 
-/** One bit of the kind `set` under the contexts a, b and c; its chance stays in least .. 65536 - least. */
-export function mixed(s: usize, least: u32, set: u32, a: u32, b: u32, c: u32): u32 {
+/** Bound of the chances. */
+export const LEAST: u32 = 64;
+
+/** One bit of the kind `set` under the contexts a, b and c. */
+export function mixed(s: usize, set: u32, a: u32, b: u32, c: u32): u32 {
   const atA = s + ((<usize>a) << 2);
   const atB = s + ((<usize>b) << 2);
   const atC = s + ((<usize>c) << 2);
@@ -44,7 +47,7 @@ export function mixed(s: usize, least: u32, set: u32, a: u32, b: u32, c: u32): u
   const at = s + ((<usize>set) << 4);
   const dot = load<i32>(at, WEIGHTS) * x + load<i32>(at, WEIGHTS + 4) * y + load<i32>(at, WEIGHTS + 8) * z;
   const sum = max(min((dot + 8192) >> 14, 2047), -2047);
-  const chance = max(min<u32>(load<u16>(chances + ((2048 + sum) << 1)), 65536 - least), least);
+  const chance = max(min<u32>(load<u16>(chances + ((2048 + sum) << 1)), 65536 - LEAST), LEAST);
 
   // What the contexts become after a 1 and after a 0, before it is known which (measured: up to a third faster). In f32 the quotients
   // a / b are exact when cut off: one that is not whole lies 1 / b below the next whole number at least, which is 2^-16 of its size.

@@ -15,13 +15,24 @@ export const CODE: usize = 4;
 const NEXT: usize = 8;
 const END: usize = 12;
 const OVER: usize = 16;
+const STEPS: usize = 24;
+const MOST_STEPS: usize = 32;
 export const CONTEXTS: usize = 64;
+
+/** Steps that a byte may ask for, and those of a mixed bit: src/codec/range-coder.ts. */
+const STEPS_PER_BYTE: u64 = 128;
+export const STEPS_OF_MIXED: u64 = 3;
 
 /** Begins a section of `bytes` bytes. */
 export function start(s: usize, src: usize, bytes: u32): void {
+  if (load<u32>(inverses) == 0) {
+    for (let i: u32 = 0; i < 255; i++) store<u32>(inverses + (i << 2), (0x1000001 + i) / (i + 2));
+  }
   store<u32>(s, 0xffffffff, RANGE);
   store<u32>(s, <u32>src, NEXT);
   store<u32>(s, <u32>src + bytes, END);
+  store<u64>(s, 0, STEPS);
+  store<u64>(s, STEPS_PER_BYTE * <u64>bytes, MOST_STEPS);
   store<u32>(s, 0, OVER);
   let code: u32 = 0;
   for (let i = 0; i < 4; i++) code = (code << 8) | next(s);
@@ -40,20 +51,28 @@ export function next(s: usize): u32 {
   return 0;
 }
 
+/** What comes takes so many steps. Gives false where that is more than the section has bytes for. */
+export function spend(s: usize, steps: u64): bool {
+  const all = load<u64>(s, STEPS) + steps;
+  store<u64>(s, all, STEPS);
+  return all <= load<u64>(s, MOST_STEPS);
+}
+
 /** 0 where the section ends as an encoder ends it, else the fault. */
 export function finish(s: usize): i32 {
   if (over(s)) return ENDED;
   const end = load<u32>(s, END);
-  const rest = <i32>(end + 4 - load<u32>(s, NEXT));
+  const at = load<u32>(s, NEXT);
+  const last: u32 = at - 4 < end ? load<u8>(at - 4) : 0;
+  const stop = at - (last ? 3 : 4);
   const code = load<u32>(s, CODE);
   const range = load<u32>(s, RANGE);
-  if (rest == 0 && code < range) return 0;
-  if (rest == 1) {
-    const window = (<u32>load<u8>(end - 1)) << 24;
-    const carries = <u64>code + (0x100000000 - <u64>window) < <u64>range;
-    if (window > 0 && code < 0x1000000 && code < range && !carries) return 0;
-  }
-  return ENDING;
+  // Zeros after the stream are there only where its steps ask for them, to the last.
+  const spare = load<u64>(s, MOST_STEPS) - load<u64>(s, STEPS);
+  if (code >= range || (stop < end && spare >= STEPS_PER_BYTE)) return ENDING;
+  for (let p = stop; p < end; p++) if (load<u8>(p)) return ENDING;
+  if (last == 0) return 0;
+  return code < 0x1000000 && <u64>code + (0x100000000 - (<u64>last << 24)) >= <u64>range ? 0 : ENDING;
 }
 
 /** Whether more was read than the section holds. */
@@ -68,9 +87,9 @@ export function fail(s: usize, fault: i32): i32 {
   return over(s) ? ENDED : fault;
 }
 
-/** The first `count` contexts as they are at the start of a part. */
-export function fresh(s: usize, count: u32): void {
-  for (let i: u32 = 0; i < count; i++) store<u32>(s + (i << 2), 32768, CONTEXTS);
+/** `count` contexts from `first` on as they are at the start of a part. */
+export function fresh(s: usize, count: u32, first: u32 = 0): void {
+  for (let i: u32 = first; i < first + count; i++) store<u32>(s + (i << 2), 32768, CONTEXTS);
 }
 
 /**
@@ -97,15 +116,38 @@ export function bit(s: usize, index: u32): u32 {
   return zero + 1;
 }
 
+/** u32 [255]: 2^24 / (i + 2), rounded up. What is below 2^16, times this, is exact when cut off to whole numbers. */
+const inverses = memory.data(4 * 255, 4);
+
 /** The state of a context after a bit: `zero` is all ones for a 0, else 0. */
 // @ts-ignore: decorator
 @inline
-export function learnt(state: u32, zero: u32): u32 {
+function learnt(state: u32, zero: u32): u32 {
   const chance = state & 0xffff;
   const seen = state >>> 16;
-  const step = (((65536 - chance) & ~zero) | (chance & zero)) / (seen + 2);
+  const step = <u32>((<u64>(((65536 - chance) & ~zero) | (chance & zero)) * <u64>load<u32>(inverses + (seen << 2))) >> 24);
   const moved = <i32>(chance + ((step ^ zero) - zero));
-  return <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 254 ? 1 : 0)) << 16);
+  return <u32>max(256, min(moved, 65280)) | ((seen + <u32>(seen < 254)) << 16);
+}
+
+/** The state of a context after a 1. */
+// @ts-ignore: decorator
+@inline
+export function raised(state: u32): u32 {
+  const chance = state & 0xffff;
+  const seen = state >>> 16;
+  const step = <u32>((<u64>(65536 - chance) * <u64>load<u32>(inverses + (seen << 2))) >> 24);
+  return min<u32>(chance + step, 65280) | ((seen + <u32>(seen < 254)) << 16);
+}
+
+/** The state of a context after a 0. */
+// @ts-ignore: decorator
+@inline
+export function lowered(state: u32): u32 {
+  const chance = state & 0xffff;
+  const seen = state >>> 16;
+  const step = <u32>((<u64>chance * <u64>load<u32>(inverses + (seen << 2))) >> 24);
+  return max<u32>(chance - step, 256) | ((seen + <u32>(seen < 254)) << 16);
 }
 
 /** One bit whose chance of being 1 is chance / 65536. */
@@ -143,6 +185,11 @@ export function direct(s: usize, count: u32): u32 {
   store<u32>(s, range, RANGE);
   store<u32>(s, code, CODE);
   return value;
+}
+
+/** Bits of a number that is `most` at most. */
+export function stepsOfNumber(most: u32): u64 {
+  return 2 * (31 - clz<u32>(most + 1)) + 1;
 }
 
 /** A whole number: src/codec/number.ts. `length` and `mantissa` are the first of its 32 and 256 contexts. */

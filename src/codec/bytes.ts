@@ -9,6 +9,11 @@ const count = lower + 8;
 /** Smallest 11 bits after the sign that mean NaN or infinity, by element width: all ones in the exponent. */
 const special: Readonly<Record<number, number>> = { 2: 0x7c0, 4: 0x7f8, 8: 0x7ff };
 
+/** Of the lower bytes, each is a bit and a division. */
+export function stepsPerElement(width: number): number {
+  return width === 1 ? 8 : 16 + 3 * (width - 2);
+}
+
 /**
  * Elements of 1, 2, 4 or 8 bytes, little-endian, without loss. One byte: a binary tree. Wider: the highest bit alone,
  * the 11 below it as a tree (for float32 the exponent and three bits of the mantissa), 4 more as a tree; each byte
@@ -18,6 +23,7 @@ const special: Readonly<Record<number, number>> = { 2: 0x7c0, 4: 0x7f8, 8: 0x7ff
  * @throws Fault
  */
 export function bytes(coder: Coder, n: number, width: number, data: Uint8Array, finite: boolean): void {
+  coder.spend(stepsPerElement(width) * n);
   const contexts = createContexts(count);
   for (let i = 0; i < n; i++) element(coder, contexts, width, data, i * width, finite);
 }

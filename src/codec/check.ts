@@ -2,7 +2,9 @@ import { bytesPerElement } from "../dtype.js";
 import { expected, FormatError } from "../errors.js";
 import type { CodedStorage } from "../graph/weight.js";
 import { showShape, sizeOf } from "../tensor.js";
-import { mostDecisions } from "./range-coder.js";
+import { stepsPerElement } from "./bytes.js";
+import { stepsOfMixed, stepsPerByte } from "./range-coder.js";
+import { stepsPerScale } from "./scales.js";
 
 /** Elements, entries and dimensions stay below this: a wasm32 memory cannot hold more. */
 export const mostElements = 0x100000000 - 1;
@@ -16,8 +18,8 @@ export function matrix(shape: readonly number[]): { rows: number; cols: number }
 
 /**
  * Holds the counts of a coded weight against its shape, against each other and against the number of its bytes, before
- * anything of their size is allocated. What the arrays then take is at most a fixed multiple of the bytes: each element
- * is at least one decision of the coder, and `mostDecisions` bounds these.
+ * anything of their size is allocated. What the arrays then take is at most a fixed multiple of the bytes, and so is the
+ * time to decode them.
  * @throws FormatError
  */
 export function checkStorage(where: string, shape: readonly number[], storage: CodedStorage, byteLength: number): void {
@@ -65,42 +67,32 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
       if (k * d > mostElements) refuse("a codebook of fewer than 2^32 elements", `${k * d}`);
     }
   }
-  const decisions = leastDecisions(shape, storage);
-  if (decisions > mostDecisions(byteLength)) {
-    refuse(`no more than ${mostDecisions(byteLength)} decisions for ${byteLength} bytes`, `${decisions}`);
-  }
+  const least = leastBytes(shape, storage);
+  if (byteLength < least) refuse(`at least ${least} bytes for what they shall hold`, `${byteLength}`);
 }
 
-/** Adaptive decisions that a section takes at least, whatever is in it. */
-export function leastDecisions(shape: readonly number[], storage: CodedStorage): number {
+/** Bytes that a section has at least, whatever is in it; what is in it may ask for more. */
+function leastBytes(shape: readonly number[], storage: CodedStorage): number {
+  return Math.ceil(leastSteps(shape, storage) / stepsPerByte);
+}
+
+function leastSteps(shape: readonly number[], storage: CodedStorage): number {
   const size = sizeOf(shape);
   switch (storage.kind) {
     case "dense":
-      return storage.plain ? 0 : leastPerElement(bytesPerElement(storage.dtype)) * size;
+      return storage.plain ? 0 : stepsPerElement(bytesPerElement(storage.dtype)) * size;
     case "sparse": {
-      const perEntry = storage.values === "int8" ? 1 : leastPerElement(4);
-      return Math.max(matrix(shape).rows, perEntry * storage.nnz) + leastOfScales(storage.scales);
+      const { nnz, values, scales } = storage;
+      const perEntry = values === "int8" ? stepsOfMixed : stepsPerElement(4);
+      return matrix(shape).rows + perEntry * nnz + stepsPerScale * scales;
     }
     case "int8":
-      return perCode * size + leastOfScales(storage.scales);
+      return stepsOfMixed * size + stepsPerScale * storage.scales;
     case "factored": {
       const { d, n, k, nnz } = storage;
-      return Math.max(n, nnz) + perCode * k * d + leastOfScales(k) + leastOfScales(1);
+      return n + stepsOfMixed * (nnz + k * d) + stepsPerScale * (k + 1);
     }
   }
-}
-
-/** A dense code tells whether it is 0, at a chance that stays in 1024..64512: at least 0.0226 bits, as much as four others. */
-const perCode = 4;
-
-/** Two a scale: see scales.ts. The first is told plainly but for one. */
-function leastOfScales(scales: number): number {
-  return Math.max(0, 2 * scales - 1);
-}
-
-/** Decisions that an element of that many bytes takes at least: see bytes.ts. */
-function leastPerElement(width: number): number {
-  return width === 1 ? 8 : 16 + (width - 2);
 }
 
 function isCount(value: number): boolean {

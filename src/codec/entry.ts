@@ -1,5 +1,5 @@
 import { Fault, fault } from "./fault.js";
-import { lengthContexts, mantissaContexts, number } from "./number.js";
+import { lengthContexts, mantissaContexts, number, stepsOfNumber } from "./number.js";
 import { type Coder, createContexts } from "./range-coder.js";
 
 // Contexts: zero (by whether the neighbour before is zero), sign (by that of the neighbour), magnitude.
@@ -7,6 +7,9 @@ const sign = 2;
 const length = 5;
 const mantissa = length + lengthContexts;
 const count = mantissa + mantissaContexts;
+
+/** Zero or not, |code| - 1, sign. */
+export const stepsPerEntryCode = 2 + stepsOfNumber(127);
 
 export function createEntryContexts(): Uint16Array {
   return createContexts(count);

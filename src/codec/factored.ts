@@ -16,10 +16,14 @@ export interface Factors {
   readonly codebookScale: Float32Array;
 }
 
-/** A factored section: positions and values of Z^T, scale of each atom, the atoms, their scale. @throws Fault */
-export function factored(coder: Coder, factors: Factors, d: number, manner: Manner): void {
+/**
+ * A factored section: positions and values of Z^T, scale of each atom, the atoms, their scale.
+ * @param perRow rows of Z^T that belong to one row of the weight, see columnsPerRow
+ * @throws Fault
+ */
+export function factored(coder: Coder, factors: Factors, d: number, perRow: number, manner: Manner): void {
   const { where, codeScale } = factors;
-  entries(coder, where, 1, factors.codes, manner);
+  entries(coder, where, { cols: perRow * where.cols, period: where.cols, atoms: true }, factors.codes, manner);
   scales(coder, codeScale);
   codes(coder, codeScale.length, d, 1, factors.codebook);
   scales(coder, factors.codebookScale);

@@ -6,6 +6,8 @@ const limit = 2047;
 /** Weights are in 1/16384; they begin at a third each and stay within 4. */
 const third = 5461;
 const mostWeight = 65536;
+/** Chances stay in least .. 65536 - least: whole columns are zero. */
+const least = 64;
 
 /** Chance of a 1, in 1/65536, of each logit: 65536 / (1 + e^-x), rounded; entry x + 2048. */
 export const chances = new Uint16Array(4096);
@@ -38,8 +40,8 @@ export class Mixture {
     this.#weights = new Int32Array(3 * sets).fill(third);
   }
 
-  /** One bit of the kind `set` under the contexts a, b and c, which differ; its chance stays in least .. 65536 - least. */
-  bit(coder: Coder, least: number, set: number, a: number, b: number, c: number, bit: number): number {
+  /** One bit of the kind `set` under the contexts a, b and c, which differ. */
+  bit(coder: Coder, set: number, a: number, b: number, c: number, bit: number): number {
     const contexts = this.#contexts;
     const weights = this.#weights;
     const at = 3 * set;

@@ -5,6 +5,11 @@ export const lengthContexts = 32;
 /** Contexts of the mantissa part of a number. */
 export const mantissaContexts = 256;
 
+/** Bits of a number that is `most` at most. */
+export function stepsOfNumber(most: number): number {
+  return 2 * (31 - Math.clz32(most + 1)) + 1;
+}
+
 /**
  * A whole number 0 <= value <= 2^32 - 2 as an adaptive Elias-gamma code of value + 1: its number of bits less one in
  * unary, then the bits below the leading one. The first three of these have a context each (a tree), the rest share one

@@ -16,13 +16,23 @@ export interface Coder {
   known(chance: number, bit: number): number;
   /** `count` equiprobable bits, 1..16. */
   direct(count: number, value: number): number;
+  /** What comes takes so many steps to decode. A section has a byte for `stepsPerByte` of them at least. @throws Fault */
+  spend(steps: number): void;
 }
+
+/**
+ * Steps of decoding that a byte of a section may ask for; a step takes as long as an adaptive bit that was to be expected. Without this
+ * bound a byte may hold 1,400 of them. No network that was measured comes near it.
+ */
+export const stepsPerByte = 128;
+/** Steps of a mixed bit. */
+export const stepsOfMixed = 3;
 
 const top = 0x1000000;
 const full = 0x100000000;
 
-/** Chance of a 1 never leaves [least, 65536 - least]; see `mostDecisions`. */
-export const least = 256;
+/** Chance of a 1 never leaves [least, 65536 - least]. */
+const least = 256;
 /** Observations after which a context stops slowing down: its window is 256 bits (measured: 128 to 1024 differ by 0.2 %). */
 const memory = 254;
 
@@ -49,15 +59,6 @@ export function learn(contexts: Uint16Array, index: number, bit: number): void {
   if (seen < memory) contexts[at + 1] = seen + 1;
 }
 
-/**
- * The largest number of adaptive decisions that `bytes` can hold. A decision leaves at most 1 - 255/65536 of the range
- * (the least chance is 256/65536, of which rounding may take one part in 256), so it costs at least 0.005624 bits,
- * 1/1423 of a byte, and 8 bits are free in the last range.
- */
-export function mostDecisions(bytes: number): number {
-  return 1423 * (bytes + 1);
-}
-
 /** Learns from the symbols it is given and writes nothing: brings contexts to where coding those symbols leaves them. */
 export const learner: Coder = {
   decodes: false,
@@ -67,6 +68,7 @@ export const learner: Coder = {
   },
   known: (_chance, bit) => bit,
   direct: (_count, value) => value,
+  spend() {},
 };
 
 export class Encoder implements Coder {
@@ -75,6 +77,7 @@ export class Encoder implements Coder {
   #length = 0;
   #low = 0;
   #range = full - 1;
+  #steps = 0;
 
   bit(contexts: Uint16Array, index: number, bit: number): number {
     this.known(contexts[2 * index], bit);
@@ -100,15 +103,20 @@ export class Encoder implements Coder {
     return value;
   }
 
+  spend(steps: number): void {
+    this.#steps += steps;
+  }
+
   /**
    * The shortest bytes that, followed by zeros, lie in the final range: none more where a carry or nothing will do, or
-   * else one. The decoder accepts no other ending.
+   * else one. Zeros follow until there are bytes for all steps. The decoder accepts no other ending.
    */
   finish(): Uint8Array {
     if (this.#low > 0) {
       if (this.#low + this.#range > full) this.#carry();
       else this.#push(Math.ceil(this.#low / top));
     }
+    while (this.#length * stepsPerByte < this.#steps) this.#push(0);
     return this.#bytes.slice(0, this.#length);
   }
 
@@ -148,6 +156,7 @@ export class Decoder implements Coder {
   #at = 0;
   #code = 0;
   #range = full - 1;
+  #steps = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -182,16 +191,24 @@ export class Decoder implements Coder {
     return value;
   }
 
+  spend(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps > stepsPerByte * this.byteLength) throw new Fault(fault.effort);
+  }
+
   /** @throws Fault where the section's end is not exactly what the encoder writes after these symbols */
   finish(): void {
-    const rest = this.byteLength - (this.#at - 4);
-    if (rest === 0 && this.#code < this.#range) return;
-    if (rest === 1) {
-      const window = this.#bytes[this.byteLength - 1] * top;
-      const carries = this.#code + (full - window) < this.#range;
-      if (window > 0 && this.#code < top && this.#code < this.#range && !carries) return;
-    }
-    throw new Fault(fault.ending);
+    const bytes = this.#bytes;
+    const byte = (at: number) => (at < this.byteLength ? bytes[at] : 0);
+    const last = byte(this.#at - 4);
+    // The stream ended with the last byte it had to write, or with one more.
+    const end = this.#at - (last === 0 ? 4 : 3);
+    const zeros = (from: number) => bytes.subarray(from).every((x) => x === 0);
+    const least = Math.ceil(this.#steps / stepsPerByte);
+    const wholly = this.#code < this.#range && zeros(end) && this.byteLength === Math.max(end, least);
+    // One more byte is the first that will do, and only where none more would not.
+    const shortest = last === 0 || (this.#code < top && this.#code + full - last * top >= this.#range);
+    if (!wholly || !shortest) throw new Fault(fault.ending);
   }
 
   #normalize(): void {

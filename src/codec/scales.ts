@@ -14,6 +14,9 @@ const below = 19;
 /** The first step that means infinity or NaN. */
 const infinite = 0xff0;
 
+/** As before or not, a number below 4080, a sign; below the step, a bit and two divisions. */
+export const stepsPerScale = 32;
+
 /**
  * float32 scales, finite and positive. A scale is a step, sixteen of them for each doubling, told by its distance from the mean
  * of those before, and what is below the step: as before (at first nothing: such are scales that were rounded), or 19 plain bits.
@@ -22,6 +25,7 @@ const infinite = 0xff0;
  */
 export function scales(coder: Coder, scale: Float32Array): void {
   const bits = new Uint32Array(scale.buffer, scale.byteOffset, scale.length);
+  coder.spend(stepsPerScale * scale.length);
   const contexts = createContexts(count);
   let mean = 0; // in 1/16 of a step
   let low = 0;

@@ -6,19 +6,20 @@ import type {
   DenseWeight,
   FactoredWeight,
   Int8Weight,
+  Layout,
   MaskedWeight,
   PlainWeight,
   SparseWeight,
 } from "../graph/weight.js";
-import { sizeOf } from "../tensor.js";
+import { columnsPerRow, sizeOf } from "../tensor.js";
 import { bytes, plainBytes } from "./bytes.js";
-import { checkStorage, leastDecisions, matrix } from "./check.js";
+import { checkStorage, matrix } from "./check.js";
 import { codes } from "./codes.js";
 import { type Factors, factored } from "./factored.js";
 import { describeFault, Fault, fault } from "./fault.js";
-import { type Coder, Decoder, Encoder, mostDecisions } from "./range-coder.js";
+import { type Coder, Decoder, Encoder, stepsOfMixed, stepsPerByte } from "./range-coder.js";
 import { scales } from "./scales.js";
-import { type Manner, mostCells, mostCodes, type Positions, sparse } from "./sparse.js";
+import { type Manner, type Positions, sparse } from "./sparse.js";
 
 /**
  * The weight, entropy-coded. A masked weight becomes a sparse one of its kept values.
@@ -120,7 +121,7 @@ function planSparse(weight: SparseWeight, where: string): Plan {
   const write = (coder: Coder, manner: Manner) =>
     sparse(coder, { rows, cols, nnz, rowPtr, col }, period, values, scale, manner);
   const whole = values instanceof Int8Array && !values.includes(0);
-  return { storage, write: () => shortest(rows * cols, whole, leastDecisions(shape, storage), write) };
+  return { storage, write: () => shorter(whole ? rows * cols : undefined, write) };
 }
 
 function planInt8({ shape, q, scale }: Int8Weight, where: string): Plan {
@@ -148,40 +149,32 @@ function planFactored(weight: FactoredWeight, where: string): Plan {
     throw new RangeError(expected(where, "a codebook scale that is a float32", `${weight.codebookScale}`));
   }
   const storage = { kind: "factored", layout, d, n, k, nnz } as const;
-  const write = (coder: Coder, manner: Manner) => factored(coder, factors, d, manner);
-  return {
-    storage,
-    write: () => shortest(n * k, !weight.codes.includes(0), leastDecisions(weight.shape, storage), write),
-  };
+  const perRow = rowsAsOne(weight.shape, layout, n);
+  const write = (coder: Coder, manner: Manner) => factored(coder, factors, d, perRow, manner);
+  const cells = weight.codes.includes(0) ? undefined : n * k;
+  return { storage, write: () => shorter(cells, write) };
 }
 
 /**
- * The shortest of the manners that are not too long to read.
- * @param whole whether no entry is 0, so that all cells can be told as codes
- * @param decisions what a reader asks the bytes to hold
+ * The shorter of the two manners.
+ * @param cells of the matrix; undefined where an entry is 0, so that they cannot be told as codes
  */
-function shortest(
-  cells: number,
-  whole: boolean,
-  decisions: number,
-  write: (coder: Coder, manner: Manner) => void,
-): Uint8Array {
-  let best = encoded((coder) => write(coder, "gaps"));
-  const consider = (manner: Manner, most: (bytes: number) => number) => {
-    if (cells > most(best.length)) return;
-    const bytes = encoded((coder) => write(coder, manner));
-    const readable = cells <= most(bytes.length) && decisions <= mostDecisions(bytes.length);
-    if (readable && bytes.length <= best.length) best = bytes;
-  };
-  consider("cells", mostCells);
-  if (whole) consider("codes", mostCodes);
-  return best;
+function shorter(cells: number | undefined, write: (coder: Coder, manner: Manner) => void): Uint8Array {
+  const gaps = encoded((coder) => write(coder, "gaps"));
+  if (cells === undefined || stepsOfMixed * cells > stepsPerByte * gaps.length) return gaps;
+  const codes = encoded((coder) => write(coder, "codes"));
+  return codes.length <= gaps.length ? codes : gaps;
 }
 
 function encoded(write: (coder: Coder) => void): Uint8Array {
   const encoder = new Encoder();
   write(encoder);
   return encoder.finish();
+}
+
+/** Rows of Z^T that are one row of the grid in which coefficients are told. */
+function rowsAsOne(shape: readonly number[], layout: Layout, n: number): number {
+  return layout === "kernel" ? columnsPerRow(matrix(shape).rows, n) : 1;
 }
 
 /** An int8 section: the codes, then the scales. @throws Fault */
@@ -267,7 +260,7 @@ function read(decoder: Decoder, shape: readonly number[], storage: CodedStorage)
       const codeScale = new Float32Array(k);
       const codebook = new Int8Array(k * d);
       const codebookScale = new Float32Array(1);
-      factored(decoder, { where, codes, codeScale, codebook, codebookScale }, d, "gaps");
+      factored(decoder, { where, codes, codeScale, codebook, codebookScale }, d, rowsAsOne(shape, layout, n), "gaps");
       const { rowPtr, col } = where;
       const arrays = { rowPtr, col, codes, codeScale, codebook, codebookScale: codebookScale[0] };
       return { kind: "factored", shape, layout, d, n, k, ...arrays };

@@ -270,6 +270,7 @@ export interface RunKernels extends MovementKernels, ElementKernels, IntegerKern
     k: number,
     d: number,
     nnz: number,
+    perRow: number,
     src: P,
     srcBytes: number,
     rowPtr: P,

@@ -4,7 +4,7 @@ import { matrixOf, widen } from "../graph/storage.js";
 import type { CodedWeight, PlainWeight, Weight } from "../graph/weight.js";
 import { type Engine, floatsAt, place, put } from "../kernels/engine.js";
 import type { PlacedWeight, StoredWeight } from "../ops/op.js";
-import { sizeOf } from "../tensor.js";
+import { columnsPerRow, sizeOf } from "../tensor.js";
 
 /** What the decoders found, by the number they return (src/codec/fault.ts, assembly/compress/entropy.ts). */
 const faults = [
@@ -208,6 +208,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
       const codeScale = arena.alloc(4 * k);
       const codebook = arena.alloc(k * d);
       const scale = arena.alloc(4);
+      const perRow = layout === "kernel" ? columnsPerRow(rows, n) : 1;
       decode(
         (source, scratch) =>
           kernels.decode_factored(
@@ -215,6 +216,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
             k,
             d,
             nnz,
+            perRow,
             source,
             bytes.length,
             rowPtr,
@@ -225,7 +227,7 @@ function placeCoded(engine: Engine, name: string, weight: CodedWeight): PlacedWe
             scale,
             scratch,
           ),
-        Math.max(k, d),
+        Math.max(k * perRow, d),
       );
       const codebookScale = floatsAt(engine, scale, 1)[0];
       return {
