@@ -1,6 +1,6 @@
 /** int8 codes of a whole matrix: the twin of src/codec/codes.ts. */
 import { LEAST, WEIGHTS, chances, freshWeights, logits, mixed } from "./mixture";
-import { CODE, CONTEXTS, RANGE, STEPS_OF_MIXED, bit, direct, fresh, lowered, next, raised, spend } from "./range-decoder";
+import { CODE, CONTEXTS, RANGE, bit, direct, fresh, lowered, next, raised, spend } from "./range-decoder";
 
 const SIGN: u32 = 8;
 const SECOND: u32 = 32;
@@ -41,7 +41,7 @@ export function startCodes(s: usize, period: u32, atoms: bool): bool {
 /** Steps of so many cells, of which so many are not 0. Gives false where there are too many. */
 export function spendCodes(s: usize, cells: u64, entries: u64): bool {
   const most = <u64>load<u32>(s, MOST);
-  return spend(s, STEPS_OF_MIXED * cells + (STEPS_OF_MIXED * (most - load<u32>(s, FEWEST) + 1) + most) * entries);
+  return spend(s, 3 * cells + (4 * (most - load<u32>(s, FEWEST) + 1) + most) * entries);
 }
 
 /** Begins row r. */

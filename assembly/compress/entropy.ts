@@ -124,6 +124,7 @@ function codes(s: usize, rows: u32, cols: u32, period: u32, q: usize): i32 {
 
 // Positions: src/codec/sparse.ts
 
+const STEPS_PER_ROW: u64 = 16;
 const ROW_LENGTH: u32 = 0;
 const ROW_MANTISSA: u32 = 32;
 const SECOND_LENGTH: u32 = ROW_MANTISSA + 256;
@@ -131,7 +132,7 @@ const SECOND_MANTISSA: u32 = SECOND_LENGTH + 32 * 32;
 const POSITION_CONTEXTS: u32 = SECOND_MANTISSA + 256;
 
 function positions(s: usize, rows: u32, cols: u32, nnz: u32, rowPtr: usize, col: usize): i32 {
-  if (!spend(s, <u64>rows + (<u64>min(rows, nnz) + <u64>nnz) * stepsOfNumber(cols))) return fail(s, EFFORT);
+  if (!spend(s, STEPS_PER_ROW * rows + (<u64>min(rows, nnz) + <u64>nnz) * stepsOfNumber(cols))) return fail(s, EFFORT);
   fresh(s, POSITION_CONTEXTS);
   let total: u32 = 0;
   store<u32>(rowPtr, 0);
@@ -206,7 +207,7 @@ function entries(
   }
   const columns = s + COLUMNS;
   if (!startCodes(s, period, atoms)) return fail(s, VALUE);
-  if (!spendCodes(s, <u64>rows * cols, nnz)) return fail(s, EFFORT);
+  if (!spend(s, STEPS_PER_ROW * rows) || !spendCodes(s, <u64>rows * cols, nnz)) return fail(s, EFFORT);
   memory.fill(columns, 0, rows ? (<usize>width) << 2 : 0);
   let left = nnz;
   let first: u32 = 0;

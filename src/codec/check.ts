@@ -3,8 +3,10 @@ import { expected, FormatError } from "../errors.js";
 import type { CodedStorage } from "../graph/weight.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { stepsPerElement } from "./bytes.js";
-import { stepsOfMixed, stepsPerByte } from "./range-coder.js";
+import { stepsPerCell } from "./codes.js";
+import { stepsPerByte } from "./range-coder.js";
 import { stepsPerScale } from "./scales.js";
+import { stepsPerRow } from "./sparse.js";
 
 /** Elements, entries and dimensions stay below this: a wasm32 memory cannot hold more. */
 export const mostElements = 0x100000000 - 1;
@@ -83,14 +85,14 @@ function leastSteps(shape: readonly number[], storage: CodedStorage): number {
       return storage.plain ? 0 : stepsPerElement(bytesPerElement(storage.dtype)) * size;
     case "sparse": {
       const { nnz, values, scales } = storage;
-      const perEntry = values === "int8" ? stepsOfMixed : stepsPerElement(4);
-      return matrix(shape).rows + perEntry * nnz + stepsPerScale * scales;
+      const perEntry = values === "int8" ? stepsPerCell : stepsPerElement(4);
+      return stepsPerRow * matrix(shape).rows + perEntry * nnz + stepsPerScale * scales;
     }
     case "int8":
-      return stepsOfMixed * size + stepsPerScale * storage.scales;
+      return stepsPerCell * size + stepsPerScale * storage.scales;
     case "factored": {
       const { d, n, k, nnz } = storage;
-      return n + stepsOfMixed * (nnz + k * d) + stepsPerScale * (k + 1);
+      return stepsPerRow * n + stepsPerCell * (nnz + k * d) + stepsPerScale * (k + 1);
     }
   }
 }

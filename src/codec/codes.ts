@@ -1,7 +1,7 @@
 import { Fault, fault } from "./fault.js";
 import { Mixture } from "./mixture.js";
 import { lengthContexts, mantissaContexts, number } from "./number.js";
-import { type Coder, createContexts, stepsOfMixed } from "./range-coder.js";
+import { type Coder, createContexts } from "./range-coder.js";
 
 // Sets of the mixture: zero or not, seven of the length, the sign.
 const sign = 8;
@@ -12,6 +12,9 @@ const third = 96;
 const perSet = 160;
 const signs = sign * perSet;
 const count = signs + 9 + 9 + 27;
+
+/** Whether a cell is zero. */
+export const stepsPerCell = 3;
 
 /** What the rows and columns of codes are: the second context of a code is how large its row is, or which atom it belongs to. */
 export interface Grid {
@@ -54,8 +57,8 @@ export class Codes {
 
   /** Steps of so many cells, of which so many are not 0: whether they are, then lengths, bits and sign. @throws Fault */
   spend(coder: Coder, cells: number, entries: number): void {
-    const perEntry = stepsOfMixed * (this.#most - this.#fewest + 1) + this.#most;
-    coder.spend(stepsOfMixed * cells + perEntry * entries);
+    const perEntry = 4 * (this.#most - this.#fewest + 1) + this.#most;
+    coder.spend(stepsPerCell * cells + perEntry * entries);
   }
 
   /** Begins a row. */

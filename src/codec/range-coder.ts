@@ -25,8 +25,6 @@ export interface Coder {
  * bound a byte may hold 1,400 of them. No network that was measured comes near it.
  */
 export const stepsPerByte = 128;
-/** Steps of a mixed bit. */
-export const stepsOfMixed = 3;
 
 const top = 0x1000000;
 const full = 0x100000000;

@@ -24,11 +24,14 @@ export interface Positions {
   readonly col: Uint32Array;
 }
 
+/** A bit, and what a row takes that is in memory. */
+export const stepsPerRow = 16;
+
 /** The positions: the entries of each row, then the empty cells before each entry. @throws Fault */
 function positions(coder: Coder, where: Positions): void {
   const { rows, cols, nnz } = where;
-  // A bit for each row, and a number for each row that has entries and for each entry.
-  coder.spend(rows + (Math.min(rows, nnz) + nnz) * stepsOfNumber(cols));
+  // A number for each row that has entries and for each entry.
+  coder.spend(stepsPerRow * rows + (Math.min(rows, nnz) + nnz) * stepsOfNumber(cols));
   const contexts = createContexts(count);
   rowCounts(coder, contexts, where);
   gaps(coder, contexts, where);
@@ -84,6 +87,7 @@ export function entries(coder: Coder, where: Positions, grid: Grid, values: Int8
 function asCodes(coder: Coder, where: Positions, grid: Grid, values: Int8Array): void {
   const { rows, cols, nnz, rowPtr, col } = where;
   const model = new Codes(coder, grid, values);
+  coder.spend(stepsPerRow * rows);
   model.spend(coder, rows * cols, nnz);
   let e = 0;
   for (let r = 0, first = 0; r < rows; r++) {

@@ -14,10 +14,10 @@ import type {
 import { columnsPerRow, sizeOf } from "../tensor.js";
 import { bytes, plainBytes } from "./bytes.js";
 import { checkStorage, matrix } from "./check.js";
-import { codes } from "./codes.js";
+import { codes, stepsPerCell } from "./codes.js";
 import { type Factors, factored } from "./factored.js";
 import { describeFault, Fault, fault } from "./fault.js";
-import { type Coder, Decoder, Encoder, stepsOfMixed, stepsPerByte } from "./range-coder.js";
+import { type Coder, Decoder, Encoder, stepsPerByte } from "./range-coder.js";
 import { scales } from "./scales.js";
 import { type Manner, type Positions, sparse } from "./sparse.js";
 
@@ -161,7 +161,7 @@ function planFactored(weight: FactoredWeight, where: string): Plan {
  */
 function shorter(cells: number | undefined, write: (coder: Coder, manner: Manner) => void): Uint8Array {
   const gaps = encoded((coder) => write(coder, "gaps"));
-  if (cells === undefined || stepsOfMixed * cells > stepsPerByte * gaps.length) return gaps;
+  if (cells === undefined || stepsPerCell * cells > stepsPerByte * gaps.length) return gaps;
   const codes = encoded((coder) => write(coder, "codes"));
   return codes.length <= gaps.length ? codes : gaps;
 }

@@ -98,7 +98,12 @@ export function grouped(site: Site, weight: Rows): Turned {
     new type(site.kernels.memory.buffer as ArrayBuffer, at, length);
   const first = view(Uint32Array, weight.rowPtr, rows + 1);
   const length = (r: number) => first[r + 1] - first[r];
-  const byLength = Uint32Array.from({ length: rows }, (_, r) => r).sort((a, b) => length(b) - length(a) || a - b);
+  // Counted and not compared: a file may have millions of rows.
+  const places = new Uint32Array(cols + 2);
+  for (let r = 0; r < rows; r++) places[cols - length(r) + 1]++;
+  for (let c = 0; c <= cols; c++) places[c + 1] += places[c];
+  const byLength = new Uint32Array(rows);
+  for (let r = 0; r < rows; r++) byLength[places[cols - length(r)]++] = r;
   const groups = Math.ceil(rows / 4);
   // Lanes left over in the last group repeat its last row.
   const order = Uint32Array.from({ length: 4 * groups }, (_, i) => byLength[Math.min(i, rows - 1)]);

@@ -2,7 +2,7 @@
 // holds the kernels to it.
 import { describe, expect, test } from "vitest";
 import { bytes } from "../../src/codec/bytes.js";
-import { Codes, codes, leastOfDense } from "../../src/codec/codes.js";
+import { Codes, codes, type Grid } from "../../src/codec/codes.js";
 import { createEntryContexts, entryCode } from "../../src/codec/entry.js";
 import { describeFault, Fault, type FaultCode, fault } from "../../src/codec/fault.js";
 import { number } from "../../src/codec/number.js";
@@ -58,13 +58,40 @@ function stepped(step: number, distance: number, below: number): Uint8Array {
   });
 }
 
+const grid = { cols: 1, period: 1, atoms: false };
+/** What is told before dense codes: lengths from 0 to 7, and how many are 0. */
+function startOfDense(coder: Coder, grid: Grid, zeros: number): Codes {
+  const model = new Codes(coder, grid, Int8Array.of(1, -128));
+  number(coder, createContexts(288), 0, 32, zeros);
+  return model;
+}
+
 /** A dense code of any size up to 255. */
 function dense(code: number): Uint8Array {
   return section((coder) => {
-    const model = new Codes(1, 1, leastOfDense);
+    const model = startOfDense(coder, grid, 0);
     model.next();
     forced(() => model.code(coder, 0, code));
     scales(coder, Float32Array.of(1));
+  });
+}
+
+/** Three dense codes, of which so many are told to be 0. */
+function denseWith(zeros: number, ...q: number[]): Uint8Array {
+  return section((coder) => {
+    const model = startOfDense(coder, { ...grid, cols: 3 }, zeros);
+    model.next();
+    for (const [c, code] of q.entries()) model.code(coder, c, code);
+    scales(coder, Float32Array.of(1));
+  });
+}
+
+/** Lengths of codes, the shortest and the longest, and bytes that mean something. */
+function lengths(fewest: number, most: number): Uint8Array {
+  return section((coder) => {
+    coder.direct(3, fewest);
+    coder.direct(3, most);
+    for (let i = 0; i < 20; i++) coder.direct(8, 77);
   });
 }
 
@@ -72,29 +99,24 @@ function dense(code: number): Uint8Array {
 function entry(code: number): Uint8Array {
   return section((coder) => {
     coder.known(32768, 0);
-    coder.known(32768, 1);
     number(coder, createContexts(288), 0, 32, 1);
     forced(() => entryCode(coder, createEntryContexts(), code, 0));
     scales(coder, Float32Array.of(1));
   });
 }
 
-/** Row counts and column counts of any kind, cell by cell. */
-function counts(rows: readonly number[], cols: readonly number[]): Uint8Array {
+/** Counts of rows of any kind, and bytes that mean something. */
+function counts(...rows: number[]): Uint8Array {
   return section((coder) => {
-    const contexts = createContexts(1568);
-    coder.known(32768, 0);
+    const contexts = createContexts(288);
     coder.known(32768, 0);
     for (const n of rows) number(coder, contexts, 0, 32, n);
-    let [a, b] = [0, 0];
-    for (const n of cols) {
-      const size = Math.trunc((a + b + 1) / 2);
-      number(coder, contexts, 288 + 32 * (size === 0 ? 0 : size < 3 ? 1 : size < 8 ? 2 : 3), 1312, n);
-      [a, b] = [n, a];
-    }
     for (let i = 0; i < 20; i++) coder.direct(8, 77);
   });
 }
+
+/** Symbols, and zeros up to a length. */
+const padded = (bytes: Uint8Array, length: number) => Uint8Array.of(...bytes, ...new Uint8Array(length - bytes.length));
 
 const sparseOf = (nnz: number, scales = 1): CodedStorage => ({ kind: "sparse", nnz, values: "int8", scales });
 const int8: CodedStorage = { kind: "int8", scales: 1 };
@@ -104,9 +126,9 @@ const elements = (...data: number[]) =>
   section((coder) => bytes(coder, data.length, 4, new Uint8Array(Float32Array.from(data).buffer), false));
 
 const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] = [
-  ["no bytes where there are symbols", fault.ended, [1, 2], int8, new Uint8Array(0)],
-  ["nnz told one too low", fault.count, [3, 9], sparseOf(3), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
-  ["nnz told one too high", fault.count, [3, 9], sparseOf(5), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
+  ["one byte where there are symbols for more", fault.ended, [5], float32, Uint8Array.of(77)],
+  ["nnz told one too low", fault.count, [3, 9], sparseOf(3), entries(3, 9, [[1, 3], [], [2, 8]], "gaps")],
+  ["nnz told one too high", fault.count, [3, 9], sparseOf(5), entries(3, 9, [[1, 3], [], [2, 8]], "gaps")],
   [
     "a row longer than the matrix is wide",
     fault.count,
@@ -114,16 +136,9 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
     sparseOf(5),
     entries(1, 9, [[0, 1, 2, 3, 4, 5]], "gaps"),
   ],
-  ["column counts that add up to less", fault.count, [2, 3], sparseOf(3), counts([2, 1], [1, 1, 0])],
-  ["column counts that add up to more", fault.count, [2, 3], sparseOf(3), counts([2, 1], [2, 1, 1])],
-  [
-    "a column with more entries than rows that have any",
-    fault.count,
-    [3, 3],
-    sparseOf(3),
-    counts([2, 1, 0], [3, 0, 0]),
-  ],
-  ["counts that no mask has", fault.position, [2, 3], sparseOf(4), counts([3, 1], [2, 2, 0])],
+  ["row counts that add up to less", fault.count, [2, 3], sparseOf(3), counts(2, 0)],
+  ["row counts that add up to more", fault.count, [2, 3], sparseOf(3), counts(2, 2)],
+  ["a row count of 2^32 - 2", fault.count, [2, 3], sparseOf(3), counts(2 ** 32 - 2, 0)],
   ["a gap past the end of the row", fault.position, [1, 5], sparseOf(1), entries(1, 9, [[8]], "gaps")],
   [
     "an index of an atom that is not there",
@@ -161,26 +176,47 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
   ],
   ["NaN in a weight", fault.value, [2], float32, elements(1, Number.NaN)],
   ["infinity in a weight", fault.value, [2], float32, elements(1, Number.NEGATIVE_INFINITY)],
-  [
-    "more cells than the bytes allow",
-    fault.effort,
-    [1000, 1000],
-    sparseOf(2),
-    entries(1000, 1000, [[5], [7]], "cells"),
-  ],
+  ["lengths of codes that fall", fault.value, [1, 3], int8, lengths(3, 2)],
+  ["one code less that is 0 than told", fault.count, [1, 3], int8, denseWith(2, 1, 0, 1)],
+  ["one code more that is 0 than told", fault.count, [1, 3], int8, denseWith(1, 1, 0, 0)],
+  ["more codes that are 0 than there are", fault.count, [1, 3], int8, denseWith(4, 0, 0, 0)],
   [
     "more cells told as codes than the bytes allow",
     fault.effort,
     [500, 500],
     sparseOf(2),
-    entries(500, 500, [[5], [7]], "codes"),
+    padded(
+      section((coder) => coder.known(32768, 1)),
+      5000,
+    ),
   ],
+  [
+    "codes whose lengths and signs the bytes do not allow",
+    fault.effort,
+    [40, 40],
+    int8,
+    padded(
+      section((coder) => startOfDense(coder, grid, 0)),
+      500,
+    ),
+  ],
+  ["entries whose gaps the bytes do not allow", fault.effort, [4, 2 ** 20], sparseOf(400), padded(counts(1), 24)],
+  ["zeros after the stream that no step asks for", fault.ending, [1, 2], int8, padded(scaled(1), 60)],
+  [
+    "another byte than 0 after a stream that is shorter than its steps",
+    fault.ending,
+    [100, 100],
+    int8,
+    ones((bytes) => bytes.with(-1, 1)),
+  ],
+  ["a zero less there", fault.effort, [100, 100], int8, ones((bytes) => bytes.subarray(1))],
+  ["a zero more there", fault.ending, [100, 100], int8, ones((bytes) => Uint8Array.of(...bytes, 0))],
   [
     "a trailing byte",
     fault.ending,
     [3, 9],
     sparseOf(4),
-    Uint8Array.of(...entries(3, 9, [[1, 3], [], [2, 8]], "cells"), 0),
+    Uint8Array.of(...entries(3, 9, [[1, 3], [], [2, 8]], "gaps"), 0),
   ],
   [
     "one symbol more than is wanted",
@@ -195,6 +231,16 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
   ],
 ];
 
+/** A matrix of ones, whose stream takes fewer bytes than its steps. */
+function ones(change: (bytes: Uint8Array) => Uint8Array): Uint8Array {
+  return change(
+    section((coder) => {
+      codes(coder, 100, 100, 1, new Int8Array(10_000).fill(1));
+      scales(coder, Float32Array.of(1));
+    }),
+  );
+}
+
 function factoredOf(k: number): CodedStorage {
   return { kind: "factored", layout: "kernel", d: 2, n: 3, k, nnz: 1 };
 }
@@ -207,13 +253,15 @@ describe("section C: what is inside a section", () => {
 
   test("what these are made of is otherwise sound", () => {
     const sound: [readonly number[], CodedStorage, Uint8Array][] = [
-      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "cells")],
+      [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "gaps")],
       [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "gaps")],
       [[1, 2], int8, scaled(1)],
       [[3, 9], sparseOf(4), entries(3, 9, [[1, 3], [], [2, 8]], "codes")],
       [[1, 2], int8, scaled(1.25)],
       [[2, 1], int8PerRow, stepped(1, 1, 0)],
       [[2, 1], int8PerRow, stepped(0xfee, 1, 0)],
+      [[1, 3], int8, denseWith(2, 1, 0, 0)],
+      [[100, 100], int8, ones((bytes) => bytes)],
       [[1, 1], int8, dense(127)],
       [[1, 1], int8, dense(-128)],
       [[1, 1], sparseOf(1), entry(127)],
@@ -225,11 +273,11 @@ describe("section C: what is inside a section", () => {
     }
   });
 
-  test("positions alone: every mask of a 3 x 3 matrix, in every manner", () => {
+  test("positions alone: every mask of a 3 x 3 matrix, in both manners", () => {
     for (let mask = 0; mask < 512; mask++) {
       const rows = [0, 1, 2].map((r) => [0, 1, 2].filter((c) => (mask >> (3 * r + c)) & 1));
       const nnz = rows.flat().length;
-      for (const manner of ["gaps", "cells", "codes"] as const) {
+      for (const manner of ["gaps", "codes"] as const) {
         const weight = decodeWeight({
           kind: "coded",
           shape: [3, 3],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { chances, logits } from "../../src/codec/mixture.js";
-import { Decoder, mostDecisions } from "../../src/codec/range-coder.js";
+import { Decoder, stepsPerByte } from "../../src/codec/range-coder.js";
 import { codedBytes, encodeWeight } from "../../src/codec/weight.js";
 import type { PlainWeight } from "../../src/graph/weight.js";
 import { normals, uniform } from "../support/kernels.js";
@@ -75,13 +75,30 @@ describe("codes of a matrix", () => {
     expect(bitsOf(q, [out, channels, 3, 3])).toBeLessThan(0.93 * bitsOf(q, [out, channels * taps]));
   });
 
-  test("alike to the last, they take what a reader asks for, and hardly more", () => {
-    for (const code of [0, 1, -128]) {
-      const q = new Int8Array(1_000_000).fill(code);
-      const { bytes } = encodeWeight({ kind: "int8", shape: [1000, 1000], q, scale: Float32Array.of(1) });
-      expect(4 * q.length + 1).toBeLessThanOrEqual(mostDecisions(bytes.length));
-      if (code === 0) expect(4 * q.length).toBeGreaterThan(0.9 * mostDecisions(bytes.length));
+  test("alike to the last, they take the bytes that their steps ask for", () => {
+    for (const [code, perEntry] of [
+      [0, 0],
+      [1, 4],
+      [-128, 11],
+    ]) {
+      const q = new Int8Array(100_000).fill(code);
+      const { bytes } = encodeWeight({ kind: "int8", shape: [100, 1000], q, scale: Float32Array.of(1) });
+      expect(bytes.length).toBe(Math.ceil(((3 + perEntry) * q.length + 32) / stepsPerByte));
     }
+  });
+
+  test("coefficients of unlike atoms, in turn: each has its own chances", () => {
+    const sizes = [3, 0.4, 1.2, 0.2];
+    const z = drawn(600, 4, (_, c) => sizes[c], 6);
+    const entries = [...z.keys()].filter((i) => z[i] !== 0);
+    const rowPtr = Uint32Array.from({ length: 601 }, (_, r) => entries.filter((i) => i < 4 * r).length);
+    const bytes = codedBytes({
+      ...{ kind: "factored", layout: "kernel", shape: [30, 20, 2, 2], d: 4, n: 600, k: 4 },
+      ...{ rowPtr, col: Uint32Array.from(entries, (i) => i % 4), codes: Int8Array.from(entries, (i) => z[i]) },
+      ...{ codeScale: new Float32Array(4).fill(1), codebook: new Int8Array(16), codebookScale: 1 },
+    });
+    expect(8 * bytes).toBeLessThan(1.05 * entropy(z, (i) => i % 4));
+    expect(bytes).toBeLessThan(0.95 * codedBytes({ kind: "int8", shape: [30, 80], q: z, scale: Float32Array.of(1) }));
   });
 
   test("-128 and 127 and nothing in between", () => {
@@ -90,7 +107,7 @@ describe("codes of a matrix", () => {
   });
 });
 
-describe("entries take the shortest of three manners", () => {
+describe("entries take the shorter of two manners", () => {
   const sparse = (rows: number, cols: number, hit: (r: number, c: number) => boolean): PlainWeight => {
     const rowPtr = new Uint32Array(rows + 1);
     const col: number[] = [];
@@ -110,7 +127,7 @@ describe("entries take the shortest of three manners", () => {
   };
   const mannerOf = (weight: PlainWeight) => {
     const decoder = new Decoder(encodeWeight(weight).bytes);
-    return decoder.known(32768) ? "codes" : decoder.known(32768) ? "gaps" : "cells";
+    return decoder.known(32768) ? "codes" : "gaps";
   };
   const next = uniform(5);
 
@@ -120,10 +137,6 @@ describe("entries take the shortest of three manners", () => {
 
   test("a third of the cells: codes", () => {
     expect(mannerOf(sparse(60, 60, () => next() < 0.3))).toBe("codes");
-  });
-
-  test("rows and columns that are empty or full: cells", () => {
-    expect(mannerOf(sparse(200, 200, (r, c) => r % 10 === 0 && c % 10 < 3))).toBe("cells");
   });
 
   test("an entry of 0 is kept, so that its cell is no code", () => {

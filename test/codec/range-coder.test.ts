@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Fault, fault } from "../../src/codec/fault.js";
 import { number } from "../../src/codec/number.js";
-import { createContexts, Decoder, Encoder, mostDecisions } from "../../src/codec/range-coder.js";
+import { createContexts, Decoder, Encoder, stepsPerByte } from "../../src/codec/range-coder.js";
 
 type Step = readonly ["bit", number, number] | readonly ["known", number, number] | readonly ["direct", number, number];
 
@@ -94,15 +94,24 @@ describe("range coder", () => {
     }
   });
 
-  test("mostDecisions bounds what bytes can hold, and is at most a tenth loose", () => {
-    for (const bit of [0, 1]) {
+  test("a stream shorter than its steps is followed by zeros, no more and no less, and nothing but zeros", () => {
+    const read = (bytes: Uint8Array, steps: number) => {
+      const decoder = new Decoder(bytes);
+      decoder.spend(steps);
+      expect(decoder.direct(8)).toBe(77);
+      decoder.finish();
+    };
+    for (const steps of [0, 1, stepsPerByte, stepsPerByte + 1, 10 * stepsPerByte]) {
       const encoder = new Encoder();
-      const contexts = createContexts(1);
-      const n = 1_000_000;
-      for (let i = 0; i < n; i++) encoder.bit(contexts, 0, bit);
-      const { length } = encoder.finish();
-      expect(n).toBeLessThanOrEqual(mostDecisions(length));
-      expect(n).toBeGreaterThan(0.9 * mostDecisions(length - 1));
+      encoder.spend(steps);
+      encoder.direct(8, 77);
+      const bytes = encoder.finish();
+      expect(bytes).toHaveLength(Math.max(1, Math.ceil(steps / stepsPerByte)));
+      read(bytes, steps);
+      expect(faultOf(() => read(Uint8Array.of(...bytes, 0), steps))).toBe(fault.ending);
+      if (bytes.length < 6) continue;
+      expect(faultOf(() => read(bytes.subarray(1), steps))).toBe(fault.effort);
+      expect(faultOf(() => read(bytes.with(bytes.length - 1, 1), steps))).toBe(fault.ending);
     }
   });
 

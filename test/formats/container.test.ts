@@ -2,7 +2,7 @@ import { deepStrictEqual } from "node:assert";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Encoder } from "../../src/codec/range-coder.js";
+import { Decoder, Encoder } from "../../src/codec/range-coder.js";
 import { decodeWeight } from "../../src/codec/weight.js";
 import { dtypes } from "../../src/dtype.js";
 import { FormatError } from "../../src/errors.js";
@@ -11,8 +11,8 @@ import { readContainer, writeContainer } from "../../src/formats/container/index
 import { checksumOf, dtypeTable, field } from "../../src/formats/container/layout.js";
 import { attributeNames, operators, primer } from "../../src/formats/container/names.js";
 import { type Body, type Graph, isBody } from "../../src/graph/graph.js";
-import type { CodedWeight, PlainWeight } from "../../src/graph/weight.js";
-import { dense, everything, graphs, lenet5, nested, sparse } from "./graphs.js";
+import type { CodedWeight, FactoredWeight, PlainWeight, SparseWeight, Weight } from "../../src/graph/weight.js";
+import { dense, everything, factored, graphs, lenet5, nested, sparse } from "./graphs.js";
 
 /** The graph with its weights decoded, those of the graphs inside it too. */
 function decoded<T extends Body>(graph: T): T {
@@ -209,7 +209,13 @@ describe("how small", () => {
   });
 });
 
-describe("version 0 for ever", () => {
+/** The weight with 1 where an entry was 0. */
+function withoutZeros(weight: SparseWeight | FactoredWeight): PlainWeight {
+  if (weight.kind === "factored") return { ...weight, codes: weight.codes.map((code) => code || 1) };
+  return { ...weight, values: (weight.values as Int8Array).map((code) => code || 1) };
+}
+
+describe("version 1 for ever", () => {
   const folder = new URL("../golden/", import.meta.url);
   const small: Graph = {
     ...lenet5(),
@@ -223,10 +229,26 @@ describe("version 0 for ever", () => {
     ...{ kind: "dense", shape: [64, 64], dtype: "float16" },
     data: Uint16Array.from({ length: 4096 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 18),
   };
+  const zeros: PlainWeight = { kind: "int8", shape: [32, 32], q: new Int8Array(1024), scale: Float32Array.of(1) };
+  /** Told as codes and by gaps, and a section that is followed by zeros. */
+  const manners: Graph = {
+    ...everything(),
+    weights: new Map<string, Weight>([
+      ...everything().weights,
+      ["codes", withoutZeros(sparse([16, 4, 3, 3], 0.4, 21, { levels: 3 }))],
+      ["gaps", withoutZeros(sparse([16, 200], 0.01, 22, { levels: 3 }))],
+      ["coefficients", withoutZeros(factored([8, 6, 3, 3], "kernel", 4, 23))],
+      ["coefficients of columns", withoutZeros(factored([8, 60], "rows", 4, 24))],
+      ["coefficients by gaps", factored([8, 6, 3, 3], "kernel", 16, 25)],
+      ["zeros", zeros],
+    ]),
+  };
   const files: [string, Graph][] = [
-    ["v0-lenet5.coppice", small],
-    ["v0-storages.coppice", everything()],
-    ["v0-plain.coppice", { ...everything(), weights: new Map([...everything().weights, ["halves", halves]]) }],
+    ["v1-lenet5.coppice", small],
+    ["v1-storages.coppice", everything()],
+    ["v1-plain.coppice", { ...everything(), weights: new Map([...everything().weights, ["halves", halves]]) }],
+    ["v1-nested.coppice", nested()],
+    ["v1-manners.coppice", manners],
   ];
 
   // A file that is missing is written by COPPICE_GOLDEN=write; one that is there is never changed.
@@ -236,6 +258,22 @@ describe("version 0 for ever", () => {
     const golden = new Uint8Array(readFileSync(file));
     expect(writeContainer(graph)).toEqual(golden);
     expect(decoded(readContainer(golden))).toStrictEqual(graph);
+  });
+
+  test("the files hold every storage, sections told in both manners, and one that is followed by zeros", () => {
+    const weights = files.flatMap(([, graph]) => [...readContainer(writeContainer(graph)).weights.values()]);
+    const coded = weights as CodedWeight[];
+    const kinds = coded.map(({ storage }) => `${storage.kind} ${storage.kind === "sparse" ? storage.values : ""}`);
+    expect([...new Set(kinds)].sort()).toEqual(["dense ", "factored ", "int8 ", "sparse float32", "sparse int8"]);
+    for (const kind of ["sparse", "factored"]) {
+      const sections = coded.filter(
+        ({ storage }) => storage.kind === kind && !("values" in storage && storage.scales === 0),
+      );
+      const manners = sections.map(({ bytes }) => new Decoder(bytes).known(32768));
+      expect(new Set(manners)).toEqual(new Set([0, 1]));
+    }
+    expect(coded.some(({ bytes }) => bytes.length > 20 && bytes.subarray(-8).every((byte) => byte === 0))).toBe(true);
+    expect(coded.some(({ storage }) => storage.kind === "dense" && storage.plain)).toBe(true);
   });
 
   test("docs/container.md has the tables as they are", () => {

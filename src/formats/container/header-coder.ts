@@ -1,4 +1,4 @@
-import { lengthContexts, mantissaContexts, number } from "../../codec/number.js";
+import { lengthContexts, mantissaContexts, number, stepsOfNumber } from "../../codec/number.js";
 import { type Coder, createContexts } from "../../codec/range-coder.js";
 import { expected, FormatError } from "../../errors.js";
 import { TextModel } from "./text.js";
@@ -45,7 +45,7 @@ const mostNumber = 0x100000000 - 2;
 
 /**
  * The primitives of the header over a Coder in either direction. A Decoder charges what it reads to a budget, so that a
- * small file cannot ask for much memory: units are about bytes.
+ * small file cannot ask for much memory or time: units are about bytes, or decisions.
  */
 export class HeaderCoder {
   readonly coder: Coder;
@@ -63,7 +63,9 @@ export class HeaderCoder {
       throw new RangeError(expected(set, `a whole number of at most ${mostNumber}`, `${value}`));
     }
     const start = setStart.get(set)!;
-    return number(this.coder, this.#contexts, start, start + lengthContexts, value);
+    const told = number(this.coder, this.#contexts, start, start + lengthContexts, value);
+    this.charge(stepsOfNumber(told));
+    return told;
   }
 
   flag(flag: Flag, value = false): boolean {
@@ -71,10 +73,8 @@ export class HeaderCoder {
   }
 
   text(value = ""): string {
-    const before = this.#texts.length;
-    const text = this.#texts.text(this.coder, value, Math.floor(this.#budget / 4));
-    this.charge(32 + 4 * (this.#texts.length - before));
-    return text;
+    this.charge(32);
+    return this.#texts.text(this.coder, value, (units) => this.charge(units));
   }
 
   list<T>(set: NumberSet, given: readonly T[] | undefined, cost: number, item: (given?: T) => T): T[] {

@@ -5,13 +5,13 @@ import { crc32 } from "./crc32.js";
 
 /** "COPP" */
 export const magic = [0x43, 0x4f, 0x50, 0x50] as const;
-export const version = 0;
+export const version = 1;
 
 /** Where the fields before the header stand. All are little-endian. */
 export const field = {
   magic: 0,
   version: 4,
-  /** Bits of what a reader must know to read on. Version 0 has none. */
+  /** Bits of what a reader must know to read on. Version 1 has none. */
   required: 5,
   /** u48: bytes of the whole file. */
   length: 6,

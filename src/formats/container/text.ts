@@ -13,6 +13,10 @@ const runs = 4;
 const literal = guesses * runs;
 const count = literal + 256;
 
+/** What a byte takes in memory, and the decisions of one that was not guessed. */
+const perByte = 4;
+const perLiteral = 8;
+
 /**
  * Texts, byte by byte as UTF-8. Each byte is first guessed: what followed the last time that the same four bytes, or
  * else the same two, were seen (J. Cleary and W. Teahan, "Unbounded length contexts for PPM", 1997, cut down to one
@@ -35,24 +39,17 @@ export class TextModel {
     }
   }
 
-  /** Bytes of all texts so far. */
-  get length(): number {
-    return this.#length;
-  }
-
   /**
-   * @param most the longest text in bytes
-   * @throws RangeError where an Encoder is given a text that is not well-formed; FormatError where a Decoder reads one,
-   *   or
-   *   one that is too long
+   * @param charge is told what each byte takes, in bytes of memory or about as many decisions, before there is one more
+   * @throws RangeError where an Encoder is given a text that is not well-formed; FormatError where a Decoder reads one
    */
-  text(coder: Coder, value: string, most = Number.POSITIVE_INFINITY): string {
+  text(coder: Coder, value: string, charge: (units: number) => void = () => {}): string {
     const given = new TextEncoder().encode(value);
     const first = this.#length;
     for (let i = 0; ; i++) {
       const byte = this.#byte(coder, i < given.length ? given[i] : end);
+      charge(this.#run > 0 ? perByte : perByte + perLiteral);
       if (byte === end) break;
-      if (i >= most) throw new FormatError(expected("header", `texts of at most ${most} bytes`, "a longer one"));
     }
     const bytes = this.#history.subarray(first, this.#length - 1);
     let text: string;
