@@ -2,6 +2,7 @@
 // with --peers against the packages that `npm run bench:peers` installs. A filter is a part of a suite's, a case's or a shape's name.
 // `npm run bench -- crossover [FILTER ...]`: where one way of computing overtakes another (crossover.mjs).
 // `npm run bench -- entropy [FILTER ...]`: the entropy coder on the networks of the data folder (entropy.mjs).
+// `npm run bench -- loading [FILTER ...]`: how long files of 1 MB take to load, and the worst of 64 KiB (loading.mjs).
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { activation } from "./activation.mjs";
@@ -47,6 +48,11 @@ if (filters[0] === "crossover") {
 if (filters[0] === "entropy") {
   const { entropy } = await import("./entropy.mjs");
   await entropy({ relaxed, quick, filters: filters.slice(1) });
+  process.exit(0);
+}
+if (filters[0] === "loading") {
+  const { loading } = await import("./loading.mjs");
+  await loading({ quick, filters: filters.slice(1) });
   process.exit(0);
 }
 if (relaxed) checkRelaxed();
