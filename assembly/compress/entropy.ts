@@ -179,7 +179,8 @@ function entry_code(s: usize, before: i32): i32 {
 }
 
 function entry_codes(s: usize, rows: u32, nnz: u32, rowPtr: usize, col: usize, values: usize): i32 {
-  if (!spend(s, (2 + stepsOfNumber(127)) * nnz)) return fail(s, EFFORT);
+  const most = direct(s, 3);
+  if (!spend(s, (3 + 2 * <u64>most) * nnz)) return fail(s, EFFORT);
   fresh(s, ENTRY_MANTISSA + 256);
   for (let r: u32 = 0; r < rows; r++, rowPtr += 4) {
     let before: i32 = 0;
@@ -188,7 +189,7 @@ function entry_codes(s: usize, rows: u32, nnz: u32, rowPtr: usize, col: usize, v
     for (let e = load<u32>(rowPtr); e < end; e++) {
       const column = <i64>load<u32>(col + ((<usize>e) << 2));
       before = entry_code(s, column == touching ? before : 0);
-      if (before == OUTSIDE) return fail(s, VALUE);
+      if (before == OUTSIDE || abs(before) >> (most + 1)) return fail(s, VALUE);
       store<i8>(values + e, before);
       touching = column + 1;
       if (over(s)) return ENDED;

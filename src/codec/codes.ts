@@ -140,7 +140,7 @@ export function codes(coder: Coder, rows: number, cols: number, period: number, 
 }
 
 /** Bits below the first of the smallest and of the largest magnitude but 0; 0 and 0 where there are none. */
-function lengthsOf(values: Int8Array): [fewest: number, most: number] {
+export function lengthsOf(values: Int8Array): [fewest: number, most: number] {
   let smallest = 128;
   let largest = 0;
   for (const value of values) {

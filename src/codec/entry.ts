@@ -1,5 +1,5 @@
 import { Fault, fault } from "./fault.js";
-import { lengthContexts, mantissaContexts, number, stepsOfNumber } from "./number.js";
+import { lengthContexts, mantissaContexts, number } from "./number.js";
 import { type Coder, createContexts } from "./range-coder.js";
 
 // Contexts: zero (by whether the neighbour before is zero), sign (by that of the neighbour), magnitude.
@@ -8,8 +8,10 @@ const length = 5;
 const mantissa = length + lengthContexts;
 const count = mantissa + mantissaContexts;
 
-/** Zero or not, |code| - 1, sign. */
-export const stepsPerEntryCode = 2 + stepsOfNumber(127);
+/** Zero or not, |code| - 1, sign: of magnitudes below 2^(most + 1). */
+export function stepsPerEntryCode(most: number): number {
+  return 3 + 2 * most;
+}
 
 export function createEntryContexts(): Uint16Array {
   return createContexts(count);

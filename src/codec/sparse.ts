@@ -1,5 +1,5 @@
 import { bytes } from "./bytes.js";
-import { Codes, type Grid } from "./codes.js";
+import { Codes, type Grid, lengthsOf } from "./codes.js";
 import { createEntryContexts, entryCode, stepsPerEntryCode } from "./entry.js";
 import { Fault, fault } from "./fault.js";
 import { lengthContexts, mantissaContexts, number, stepsOfNumber } from "./number.js";
@@ -108,12 +108,14 @@ function asCodes(coder: Coder, where: Positions, grid: Grid, values: Int8Array):
 
 /** int8 values of the entries; the neighbour of an entry is the one in the column just before. @throws Fault */
 function entryCodes(coder: Coder, { rows, nnz, rowPtr, col }: Positions, values: Int8Array): void {
-  coder.spend(stepsPerEntryCode * nnz);
+  const most = coder.direct(3, coder.decodes ? 0 : lengthsOf(values)[1]);
+  coder.spend(stepsPerEntryCode(most) * nnz);
   const contexts = createEntryContexts();
   for (let r = 0; r < rows; r++) {
     for (let e = rowPtr[r]; e < rowPtr[r + 1]; e++) {
       const touches = e > rowPtr[r] && col[e - 1] + 1 === col[e];
       values[e] = entryCode(coder, contexts, values[e], touches ? values[e - 1] : 0);
+      if (Math.abs(values[e]) >> (most + 1)) throw new Fault(fault.value);
     }
   }
 }

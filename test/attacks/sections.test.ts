@@ -96,10 +96,11 @@ function lengths(fewest: number, most: number): Uint8Array {
 }
 
 /** The code of a single entry, of any size. */
-function entry(code: number): Uint8Array {
+function entry(code: number, most = 7): Uint8Array {
   return section((coder) => {
     coder.known(32768, 0);
     number(coder, createContexts(288), 0, 32, 1);
+    coder.direct(3, most);
     forced(() => entryCode(coder, createEntryContexts(), code, 0));
     scales(coder, Float32Array.of(1));
   });
@@ -159,6 +160,7 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
   ["code 255", fault.value, [1, 1], int8, dense(255)],
   ["an entry's code 128", fault.value, [1, 1], sparseOf(1), entry(128)],
   ["an entry's code -129", fault.value, [1, 1], sparseOf(1), entry(-129)],
+  ["an entry's code longer than told", fault.value, [1, 1], sparseOf(1), entry(8, 2)],
   ["an entry's code of 2^32", fault.value, [1, 1], sparseOf(1), entry(-(2 ** 32 - 1))],
   [
     "nnz told one too low, all cells as codes",
@@ -264,6 +266,7 @@ describe("section C: what is inside a section", () => {
       [[100, 100], int8, ones((bytes) => bytes)],
       [[1, 1], int8, dense(127)],
       [[1, 1], int8, dense(-128)],
+      [[1, 1], sparseOf(1), entry(7, 2)],
       [[1, 1], sparseOf(1), entry(127)],
       [[1, 1], sparseOf(1), entry(-128)],
       [[2], float32, elements(1, -0)],
