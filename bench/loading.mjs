@@ -1,6 +1,7 @@
 // `npm run bench -- loading [FILTER ...]`: milliseconds to load a file of about 1 MB of each storage, and the worst files of up to
 // 64 KiB that were found: sections that take as many steps as their bytes allow, and headers that unfold.
 import { Encoder } from "../dist/codec/range-coder.js";
+import { sparse as writeSparse } from "../dist/codec/sparse.js";
 import { HeaderCoder } from "../dist/formats/container/header-coder.js";
 import { writeContainer } from "../dist/formats/container/index.js";
 import { checksumOf, field, magic, version } from "../dist/formats/container/layout.js";
@@ -142,6 +143,15 @@ function regular(rows, cols, perRow, code) {
   const col = Uint32Array.from({ length: rows * perRow }, (_, e) => (e % perRow) * Math.floor(cols / perRow));
   return { kind: "sparse", shape: [rows, cols], rowPtr, col, values: Int8Array.from(col, code), scale: one };
 }
+/** A matrix whose cells are told one by one, and of which one is not 0. */
+function cells(rows, cols) {
+  const encoder = new Encoder();
+  const where = { rows, cols, nnz: 1, rowPtr: new Uint32Array(rows + 1).fill(1, 1), col: Uint32Array.of(3) };
+  writeSparse(encoder, where, 1, Int8Array.of(1), one, "codes");
+  const storage = { kind: "sparse", nnz: 1, values: "int8", scales: 1 };
+  return { kind: "coded", shape: [rows, cols], storage, bytes: encoder.finish() };
+}
+
 function dense(dtype, perElement, type) {
   const size = Math.floor(steps / perElement);
   return { kind: "dense", shape: [size], dtype, data: new type(size) };
@@ -170,6 +180,7 @@ function repeat(h, count, tell) {
 const hostile = {
   "hostile: codes, all 0": () => fileOf(rowsOf(steps / 3, 0)),
   "hostile: codes, long": () => fileOf(rowsOf(steps / 41, 127)),
+  "hostile: cells without entries": () => fileOf(cells(1000, Math.floor(steps / 2000) - 8)),
   "hostile: scales": () => {
     const n = Math.floor(steps / 35);
     return fileOf({ kind: "int8", shape: [n, 1], q: new Int8Array(n), scale: new Float32Array(n).fill(1) });

@@ -38,10 +38,10 @@ export function startCodes(s: usize, period: u32, atoms: bool): bool {
   return fewest <= most;
 }
 
-/** Steps of so many cells, of which so many are not 0. Gives false where there are too many. */
-export function spendCodes(s: usize, cells: u64, entries: u64): bool {
+/** What it takes to tell that so many codes are not 0. Gives false where that is too much. */
+export function spendCodes(s: usize, entries: u64): bool {
   const most = <u64>load<u32>(s, MOST);
-  return spend(s, 3 * cells + (4 * (most - load<u32>(s, FEWEST) + 1) + most) * entries);
+  return spend(s, (4 * (most - load<u32>(s, FEWEST) + 1) + most) * entries);
 }
 
 /** Begins row r. */

@@ -93,6 +93,8 @@ function scales(s: usize, n: u32, scale: usize): i32 {
 
 // Dense codes: src/codec/codes.ts
 
+const STEPS_PER_CODE: u64 = 3;
+const STEPS_PER_CELL: u64 = 2;
 /** First context of the number of zeros: behind all that codes.ts keeps. */
 const ZEROS: u32 = 1600;
 
@@ -104,7 +106,7 @@ function codes(s: usize, rows: u32, cols: u32, period: u32, q: usize): i32 {
   const size = <u64>rows * cols;
   const told = <u64>number(s, ZEROS, ZEROS + 32);
   if (told > size) return fail(s, COUNT);
-  if (!spendCodes(s, size, size - told)) return fail(s, EFFORT);
+  if (!spend(s, STEPS_PER_CODE * size) || !spendCodes(s, size - told)) return fail(s, EFFORT);
   let left = size - told;
   memory.fill(columns, 0, rows ? (<usize>cols) << 2 : 0);
   memory.fill(q, 0, (<usize>rows) * cols);
@@ -208,7 +210,7 @@ function entries(
   }
   const columns = s + COLUMNS;
   if (!startCodes(s, period, atoms)) return fail(s, VALUE);
-  if (!spend(s, STEPS_PER_ROW * rows) || !spendCodes(s, <u64>rows * cols, nnz)) return fail(s, EFFORT);
+  if (!spend(s, STEPS_PER_ROW * rows + STEPS_PER_CELL * rows * cols) || !spendCodes(s, nnz)) return fail(s, EFFORT);
   memory.fill(columns, 0, rows ? (<usize>width) << 2 : 0);
   let left = nnz;
   let first: u32 = 0;

@@ -3,7 +3,7 @@ import { expected, FormatError } from "../errors.js";
 import type { CodedStorage } from "../graph/weight.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { stepsPerElement } from "./bytes.js";
-import { stepsPerCell } from "./codes.js";
+import { stepsPerCell, stepsPerCode } from "./codes.js";
 import { stepsPerByte } from "./range-coder.js";
 import { stepsPerScale } from "./scales.js";
 import { stepsPerRow } from "./sparse.js";
@@ -89,10 +89,10 @@ function leastSteps(shape: readonly number[], storage: CodedStorage): number {
       return stepsPerRow * matrix(shape).rows + perEntry * nnz + stepsPerScale * scales;
     }
     case "int8":
-      return stepsPerCell * size + stepsPerScale * storage.scales;
+      return stepsPerCode * size + stepsPerScale * storage.scales;
     case "factored": {
       const { d, n, k, nnz } = storage;
-      return stepsPerRow * n + stepsPerCell * (nnz + k * d) + stepsPerScale * (k + 1);
+      return stepsPerRow * n + stepsPerCell * nnz + stepsPerCode * k * d + stepsPerScale * (k + 1);
     }
   }
 }

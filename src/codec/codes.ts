@@ -13,8 +13,9 @@ const perSet = 160;
 const signs = sign * perSet;
 const count = signs + 9 + 9 + 27;
 
-/** Whether a cell is zero. */
-export const stepsPerCell = 3;
+/** Whether a cell is zero. A dense one takes room in memory too. */
+export const stepsPerCell = 2;
+export const stepsPerCode = 3;
 
 /** What the rows and columns of codes are: the second context of a code is how large its row is, or which atom it belongs to. */
 export interface Grid {
@@ -55,10 +56,10 @@ export class Codes {
     if (this.#fewest > this.#most) throw new Fault(fault.value);
   }
 
-  /** Steps of so many cells, of which so many are not 0: whether they are, then lengths, bits and sign. @throws Fault */
-  spend(coder: Coder, cells: number, entries: number): void {
+  /** What it takes to tell that so many codes are not 0: lengths, bits and signs. @throws Fault */
+  spend(coder: Coder, entries: number): void {
     const perEntry = 4 * (this.#most - this.#fewest + 1) + this.#most;
-    coder.spend(stepsPerCell * cells + perEntry * entries);
+    coder.spend(perEntry * entries);
   }
 
   /** Begins a row. */
@@ -127,7 +128,8 @@ export function codes(coder: Coder, rows: number, cols: number, period: number, 
   const given = coder.decodes ? 0 : q.reduce((zeros, code) => zeros + (code === 0 ? 1 : 0), 0);
   const told = number(coder, createContexts(lengthContexts + mantissaContexts), 0, lengthContexts, given);
   if (told > q.length) throw new Fault(fault.count);
-  model.spend(coder, q.length, q.length - told);
+  coder.spend(stepsPerCode * q.length);
+  model.spend(coder, q.length - told);
   let entries = 0;
   for (let r = 0, i = 0; r < rows; r++) {
     model.next();

@@ -1,5 +1,5 @@
 import { bytes } from "./bytes.js";
-import { Codes, type Grid, lengthsOf } from "./codes.js";
+import { Codes, type Grid, lengthsOf, stepsPerCell } from "./codes.js";
 import { createEntryContexts, entryCode, stepsPerEntryCode } from "./entry.js";
 import { Fault, fault } from "./fault.js";
 import { lengthContexts, mantissaContexts, number, stepsOfNumber } from "./number.js";
@@ -87,8 +87,8 @@ export function entries(coder: Coder, where: Positions, grid: Grid, values: Int8
 function asCodes(coder: Coder, where: Positions, grid: Grid, values: Int8Array): void {
   const { rows, cols, nnz, rowPtr, col } = where;
   const model = new Codes(coder, grid, values);
-  coder.spend(stepsPerRow * rows);
-  model.spend(coder, rows * cols, nnz);
+  coder.spend(stepsPerRow * rows + stepsPerCell * rows * cols);
+  model.spend(coder, nnz);
   let e = 0;
   for (let r = 0, first = 0; r < rows; r++) {
     if (first === 0) model.next();

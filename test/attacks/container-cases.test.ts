@@ -213,7 +213,7 @@ const counts: Case[] = [
     "2^31 entries in 1 KB",
     weight({ shape: [60000, 60000], storage: sparse(2 ** 31), byteLength: 1024 }, kb),
     FormatError,
-    "w0: expected at least 50339",
+    "w0: expected at least 33561933",
   ],
   [
     "a scale for each of 10^9 rows",

@@ -189,7 +189,7 @@ const cases: [string, FaultCode, readonly number[], CodedStorage, Uint8Array][] 
     sparseOf(2),
     padded(
       section((coder) => coder.known(32768, 1)),
-      5000,
+      3000,
     ),
   ],
   [
