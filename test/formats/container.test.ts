@@ -239,6 +239,7 @@ describe("version 1 for ever", () => {
       ["gaps", withoutZeros(sparse([16, 200], 0.01, 22, { levels: 3 }))],
       ["coefficients", withoutZeros(factored([8, 6, 3, 3], "kernel", 4, 23))],
       ["coefficients of columns", withoutZeros(factored([8, 60], "rows", 4, 24))],
+      ["tiles", withoutZeros(factored([8, 20], "tile", 4, 26))],
       ["coefficients by gaps", factored([8, 6, 3, 3], "kernel", 16, 25)],
       ["zeros", zeros],
     ]),
