@@ -20,6 +20,7 @@ import { checkRecipe, type Recipe } from "./recipe.js";
 import { refit } from "./refit.js";
 import { type CompressReport, reportOf } from "./report.js";
 import { at, type Choices, smallest, withinBudget, withinDrop, withStored } from "./search.js";
+import { steady } from "./steady.js";
 import { type Offer, type Setup, type Swept, sweep } from "./sweep.js";
 import { limitOf, type Target } from "./target.js";
 import { turn } from "./turn.js";
@@ -77,7 +78,9 @@ export async function compress(
   const module = options.module ?? (await load(false));
   const limit = target === undefined ? undefined : limitOf(target, parameters, module);
   const feeds: Feeds[] = [];
-  const moments = calibration && observe(folded, module, keeping(calibration, feeds));
+  const moments =
+    calibration &&
+    new Map([...observe(folded, module, keeping(calibration, feeds))].map(([name, met]) => [name, steady(met)]));
   const few = feeds.slice(0, feeds.findIndex((_, i) => examplesIn(feeds.slice(0, i + 1)) >= judged) + 1 || undefined);
   const setup: Setup = { graph: folded, module, recipe, targeted: limit !== undefined, moments, few, seed };
   const names = [...folded.weights.keys()];

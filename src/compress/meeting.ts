@@ -1,6 +1,7 @@
 import { doublesAt, type FullEngine, floatsAt, place } from "../kernels/engine.js";
-import { addProducts, type Moments, mostColumns } from "./moments.js";
+import { addProducts, addSums, type Moments, mostColumns, takenBy } from "./moments.js";
 import type { Stage } from "./stages.js";
+import { chanceIn } from "./steady.js";
 
 /** Part of the inputs' mean square that pulls a weight towards what it was, at least (measured on ResNet-20: 0.03 to 0.3 give the same). */
 const leastPull = 0.1;
@@ -21,45 +22,34 @@ export function compare(
   engine: FullEngine,
   then: readonly Float32Array[],
   now: readonly Float32Array[],
-  { groups, cols, kind }: Stage,
+  stage: Stage,
 ): Meeting {
-  const wide = kind === "norm" || cols > mostColumns ? 0 : groups * cols * cols;
+  const { groups, cols } = stage;
+  const wide = stage.kind === "norm" || cols > mostColumns ? 0 : groups * cols * cols;
+  const [mean, square, before, squareBefore] = [0, 1, 2, 3].map(() => new Float64Array(groups * cols));
   const [gram, cross] = [new Float64Array(wide), new Float64Array(wide)];
-  const [mean, square, before, squareBefore] = [...sums(now, groups, cols), ...sums(then, groups, cols)];
-  const count = now.reduce((all, x) => all + x.length, 0) / (groups * cols);
+  const half = { mean: new Float64Array(groups * cols), gram: new Float64Array(wide), count: 0 };
+  let count = 0;
   for (const [i, x] of now.entries()) {
-    if (wide === 0 || x.length === 0) continue;
+    const own = x.length / (groups * cols);
+    const taken = takenBy(half, count, own);
+    count += own;
+    addSums(x, groups, cols, mean, square);
+    addSums(then[i], groups, cols, before, squareBefore);
+    if (taken) addSums(x, groups, cols, taken.mean);
+    if (wide === 0 || own === 0) continue;
     engine.arena.scope(() => {
       const [px, pt] = [place(engine, x), place(engine, then[i])];
-      addProducts(engine, [px, px], x.length / (groups * cols), { groups, cols }, gram);
-      addProducts(engine, [pt, px], x.length / (groups * cols), { groups, cols }, cross);
+      addProducts(engine, [px, px], own, stage, gram, taken?.gram);
+      addProducts(engine, [pt, px], own, stage, cross);
     });
   }
   const each = (values: Float64Array) => values.map((value) => value / count);
   return {
     ...{ mean: each(mean), square: each(square), before: each(before), squareBefore: each(squareBefore) },
-    ...(wide > 0 && { gram: each(gram), cross: each(cross) }),
+    ...(wide > 0 && { gram: each(gram), cross: each(cross), chance: chanceIn(half, { mean, gram, count }) }),
     count,
   };
-}
-
-/** Sums and sums of squares over rows [groups, count, cols], [groups, cols] each. */
-function sums(all: readonly Float32Array[], groups: number, cols: number): [Float64Array, Float64Array] {
-  const [sum, square] = [new Float64Array(groups * cols), new Float64Array(groups * cols)];
-  for (const x of all) {
-    const count = x.length / (groups * cols);
-    for (let group = 0, at = 0; group < groups; group++) {
-      const first = group * cols;
-      for (let r = 0; r < count; r++) {
-        for (let c = 0; c < cols; c++, at++) {
-          const value = x[at];
-          sum[first + c] += value;
-          square[first + c] += value * value;
-        }
-      }
-    }
-  }
-  return [sum, square];
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Feeds } from "../runtime/feeds.js";
 import { Model } from "../runtime/session.js";
 import { type Product, productsOf } from "./product.js";
 import { rowsOf } from "./rows.js";
+import { chanceIn, type Part } from "./steady.js";
 
 /** What a weight [rows, cols] is multiplied with, for each group of its rows; see Product. */
 export interface Moments {
@@ -14,10 +15,18 @@ export interface Moments {
   readonly square: Float64Array;
   /** E[x x^T], [groups, cols, cols]; absent where there are more columns than `mostColumns`. */
   readonly gram?: Float64Array;
+  /** How much of what `gram` shows is chance, 0..1; see chanceIn. */
+  readonly chance?: number;
 }
 
-/** Sums over `count` rows of inputs of each group. */
+/** Sums over `count` rows of inputs of each group; of some of them in `half`. */
 interface Sums extends Moments {
+  count: number;
+  readonly half?: Half;
+}
+
+/** Sums over about half of the rows. */
+export interface Half extends Part {
   count: number;
 }
 
@@ -57,9 +66,10 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
     throw new ShapeError(expected("calibration", "at least one input", "none"));
   }
   return new Map(
-    [...sums].map(([name, { mean, square, gram, count }]) => {
+    [...sums].map(([name, { mean, square, gram, half, count }]) => {
       const each = (values: Float64Array) => values.map((value) => value / count);
-      return [name, { mean: each(mean), square: each(square), ...(gram && { gram: each(gram) }) }];
+      const chance = gram && half ? chanceIn(half, { mean, gram, count }) : 0;
+      return [name, { mean: each(mean), square: each(square), ...(gram && { gram: each(gram), chance }) }];
     }),
   );
 }
@@ -80,39 +90,66 @@ function withOutputs(graph: Graph, names: ReadonlySet<string>): Graph {
 }
 
 function emptySums({ groups, cols }: Product): Sums {
-  const gram = cols <= mostColumns ? { gram: new Float64Array(groups * cols * cols) } : {};
-  return { mean: new Float64Array(groups * cols), square: new Float64Array(groups * cols), ...gram, count: 0 };
+  const sums = () => new Float64Array(groups * cols * cols);
+  const grams =
+    cols <= mostColumns
+      ? { gram: sums(), half: { mean: new Float64Array(groups * cols), gram: sums(), count: 0 } }
+      : {};
+  return { mean: new Float64Array(groups * cols), square: new Float64Array(groups * cols), ...grams, count: 0 };
 }
 
 /** Adds rows [groups, count, cols]. */
-function add(engine: Engine, into: Sums, rows: Float32Array, { groups, cols }: Product): void {
+function add(engine: Engine, into: Sums, rows: Float32Array, product: Product): void {
+  const { groups, cols } = product;
+  const count = rows.length / (groups * cols);
+  const half = into.half && takenBy(into.half, into.count, count);
+  addSums(rows, groups, cols, into.mean, into.square);
+  if (half) addSums(rows, groups, cols, half.mean);
+  into.count += count;
+  const { gram } = into;
+  if (!gram || count === 0) return;
+  engine.arena.scope(() => {
+    const x = place(engine, rows);
+    addProducts(engine, [x, x], count, product, gram, half?.gram);
+  });
+}
+
+/** The half, if `count` more rows behind `before` others belong to it: by turns, so that it is half of all. */
+export function takenBy(half: Half, before: number, count: number): Half | undefined {
+  if (2 * half.count > before) return undefined;
+  half.count += count;
+  return half;
+}
+
+/** Adds rows [groups, count, cols] and their squares to sums [groups, cols]. */
+export function addSums(
+  rows: Float32Array,
+  groups: number,
+  cols: number,
+  sum: Float64Array,
+  square?: Float64Array,
+): void {
   const count = rows.length / (groups * cols);
   for (let group = 0, at = 0; group < groups; group++) {
     const first = group * cols;
     for (let r = 0; r < count; r++) {
       for (let c = 0; c < cols; c++, at++) {
         const value = rows[at];
-        into.mean[first + c] += value;
-        into.square[first + c] += value * value;
+        sum[first + c] += value;
+        if (square) square[first + c] += value * value;
       }
     }
   }
-  into.count += count;
-  const { gram } = into;
-  if (!gram || count === 0) return;
-  engine.arena.scope(() => {
-    const x = place(engine, rows);
-    addProducts(engine, [x, x], count, { groups, cols }, gram);
-  });
 }
 
-/** sums += A^T B of each group; A, B f32 [groups, count, cols], sums [groups, cols, cols]. */
+/** sums += A^T B of each group, and `more` likewise; A, B f32 [groups, count, cols], sums [groups, cols, cols]. */
 export function addProducts(
   engine: Engine,
   [a, b]: readonly [number, number],
   count: number,
   { groups, cols }: Pick<Product, "groups" | "cols">,
   sums: Float64Array,
+  more?: Float64Array,
 ): void {
   const { arena, kernels } = engine;
   const y = arena.alloc(4 * cols * cols);
@@ -121,6 +158,9 @@ export function addProducts(
     const from = 4 * group * count * cols;
     floatsAt(engine, y, cols * cols).fill(0);
     kernels.gemm_tn_f32(cols, cols, count, a + from, b + from, y, scratch);
-    for (const value of floatsAt(engine, y, cols * cols)) sums[at++] += value;
+    for (const value of floatsAt(engine, y, cols * cols)) {
+      if (more) more[at] += value;
+      sums[at++] += value;
+    }
   }
 }

@@ -8,6 +8,7 @@ import { compare, type Meeting, towards } from "./meeting.js";
 import { type Moments, mostPlaces } from "./moments.js";
 import { rowsOf } from "./rows.js";
 import { type Stage, stagesOf, Walk } from "./stages.js";
+import { steady } from "./steady.js";
 
 /** Rows of each stage that are looked at, about, and at least so many for each column: many inputs at few places show more than few at many. */
 const wantedRows = 4096;
@@ -70,7 +71,7 @@ function solved(
   let made = graph.weights.get(name) as PlainWeight;
   const weights: [string, PlainWeight][] = [];
   if (made !== old) {
-    made = store(name, towards(engine, w, meeting, stage), meeting);
+    made = store(name, towards(engine, w, meeting, stage), steady(meeting));
     weights.push([name, made]);
   }
   if (!bias) return weights;

@@ -56,8 +56,8 @@ export async function withinBudget(choices: Choices, budget: number): Promise<Se
       );
     }
     before = picked;
-    // What is short is taken off in full; what is left over may not fit a second time.
-    room += bytes > budget ? budget - bytes : Math.ceil(0.8 * (budget - bytes));
+    // What is too much is taken off and a little more, and not all that is left over is given back: corrections never go the same way twice.
+    room += bytes > budget ? Math.floor(1.2 * (budget - bytes) - 0.001 * budget) : Math.ceil(0.7 * (budget - bytes));
   }
 }
 
