@@ -14,6 +14,9 @@ export type SparseChoice = Extract<Choice, { storage: "factored" }>;
 const innerSteps = 3;
 const sweeps = 3;
 
+/** An atom that the others do not make up for by being as long, in units of the largest value. */
+const longest = 1e6;
+
 type Sizes = Pick<FactoredWeight, "shape" | "layout" | "d" | "n" | "k">;
 
 /**
@@ -133,8 +136,11 @@ export function alternate(
       put(engine, gram, products);
       put(engine, right, Float64Array.from(floatsAt(engine, pc, k * d)));
       kernels.cholesky_solve_f64(k, gram, d, right);
-      c.set(doublesAt(engine, right, k * d));
-      const lengths = normalize(c, k, d);
+      const solved = doublesAt(engine, right, k * d).slice();
+      const lengths = normalize(solved, k, d);
+      // Atoms that say the same leave little to solve for: better as they were than as long as rounding makes them.
+      if (!lengths.every((length) => length < longest)) return;
+      c.set(solved);
       const codes = floatsAt(engine, z, n * k);
       for (let i = 0; i < codes.length; ) for (let a = 0; a < k; a++) codes[i++] *= lengths[a];
       if (dead.length > 0) reseed(x, c, codes, sizes, dead);

@@ -403,3 +403,9 @@ describe("atoms", () => {
     expect(errorOf(weight, dense)).toBeLessThan(rounding);
   });
 });
+
+it.each([16, 32])("%i atoms of one value, which then say the same, stay finite", (k) => {
+  const dense = normals(16384, 1).map((v) => 0.1 * v);
+  const weight = make([256, 64, 1, 1], dense, { layout: "kernel", k, density: 0.3, bits: 4 });
+  expect(errorOf(weight, dense)).toBeLessThan(0.15);
+});
