@@ -1,15 +1,22 @@
 import { expected } from "./errors.js";
 import { cosPi } from "./math.js";
+import { nameOf } from "./tensor.js";
 
 /**
  * Sparsity over the steps of a run: data in, numbers out. In each cycle the sparsity stays at `from` for `warm` steps, rises to
- * `to` over `ramp` steps by the cubic of Zhu and Gupta, "To prune, or not to prune", 2017, and stays for `hold` steps; then it
- * drops to the next cycle's `from`, where wrongly pruned weights come back. After the last cycle the mask is frozen.
+ * `to` over `ramp` steps, and stays for `hold` steps; then it drops to the next cycle's `from`, where wrongly pruned weights come
+ * back. After the last cycle the mask is frozen. It can be written as JSON and read again.
  * V. Srinivas et al., "Cyclical Pruning for Sparse Neural Networks", 2022.
  */
 export interface Schedule {
   readonly cycles: readonly Cycle[];
 }
+
+/**
+ * How a ramp rises, with tau in 0..1 along it: `cubic` 1 - (1 - tau)^3 (M. Zhu, S. Gupta, "To prune, or not to prune", 2017), `linear`
+ * tau, `cosine` (1 - cos(pi tau)) / 2.
+ */
+export type Shape = "cubic" | "linear" | "cosine";
 
 /** Steps are counts of optimizer steps; `from` and `to` are sparsities (fractions of zeros) in 0..1. */
 export interface Cycle {
@@ -18,6 +25,8 @@ export interface Cycle {
   readonly warm: number;
   readonly ramp: number;
   readonly hold: number;
+  /** By default `cubic`. */
+  readonly shape?: Shape;
 }
 
 /** Where a step stands: `cycle` from 0, `step` inside the cycle; after the last cycle the phase is "frozen". */
@@ -49,7 +58,8 @@ export function phaseAt(schedule: Schedule, step: number): Phase {
 }
 
 /**
- * s(c, t) = to + (from - to) (1 - tau)^3, tau = clamp((t - warm) / ramp, 0, 1); ramp = 0: tau = (t >= warm). After the last cycle: its `to`.
+ * s(c, t) = to + (from - to) (1 - rise(tau)), tau = clamp((t - warm) / ramp, 0, 1); ramp = 0: tau = (t >= warm). After the last cycle:
+ * its `to`. The same bits on every runtime.
  */
 export function sparsityAt(schedule: Schedule, step: number): number {
   if (schedule.cycles.length === 0) return 0;
@@ -58,18 +68,34 @@ export function sparsityAt(schedule: Schedule, step: number): number {
   if (phase.name === "frozen") return cycle.to;
   const past = phase.step - cycle.warm;
   const tau = cycle.ramp === 0 ? (past >= 0 ? 1 : 0) : Math.min(Math.max(past / cycle.ramp, 0), 1);
-  const left = 1 - tau;
-  return cycle.to + (cycle.from - cycle.to) * (left * left * left);
+  return cycle.to + (cycle.from - cycle.to) * left[cycle.shape ?? "cubic"](tau);
 }
 
-/** @throws RangeError where there is no cycle, a sparsity is outside 0..1 or a length is not a non-negative integer */
+/** 1 - rise(tau): 1 at 0 and 0 at 1, exactly. */
+const left: Readonly<Record<Shape, (tau: number) => number>> = {
+  cubic: (tau) => (1 - tau) * (1 - tau) * (1 - tau),
+  linear: (tau) => 1 - tau,
+  cosine: (tau) => (1 + cosPi(tau)) / 2,
+};
+
+/**
+ * @throws TypeError where it is no object or a shape is unknown; RangeError where there is no cycle, a sparsity is outside 0..1 or a
+ * length is not a non-negative integer
+ */
 export function checkSchedule(schedule: Schedule): void {
+  if (typeof schedule !== "object" || schedule === null) {
+    throw new TypeError(expected("schedule", "{ cycles: [..] }", nameOf(schedule)));
+  }
   if (!Array.isArray(schedule.cycles) || schedule.cycles.length === 0) {
     throw new RangeError(expected("schedule.cycles", "at least one cycle", "none"));
   }
   for (const [index, cycle] of schedule.cycles.entries()) {
+    if (typeof cycle !== "object" || cycle === null) {
+      throw new TypeError(expected(`schedule.cycles[${index}]`, "a cycle", nameOf(cycle)));
+    }
     for (const key of ["from", "to"] as const) {
-      if (!(cycle[key] >= 0 && cycle[key] <= 1)) {
+      // Of the type too: JSON may hold "0.5", which compares as 0.5 does.
+      if (typeof cycle[key] !== "number" || !(cycle[key] >= 0 && cycle[key] <= 1)) {
         throw new RangeError(expected(`schedule.cycles[${index}].${key}`, "a sparsity in 0..1", `${cycle[key]}`));
       }
     }
@@ -77,6 +103,10 @@ export function checkSchedule(schedule: Schedule): void {
       if (!Number.isSafeInteger(cycle[key]) || cycle[key] < 0) {
         throw new RangeError(expected(`schedule.cycles[${index}].${key}`, "a number of steps", `${cycle[key]}`));
       }
+    }
+    if (cycle.shape !== undefined && !Object.hasOwn(left, cycle.shape)) {
+      const names = Object.keys(left).join(", ");
+      throw new TypeError(expected(`schedule.cycles[${index}].shape`, `one of ${names}`, String(cycle.shape)));
     }
     if (cycleLength(cycle) === 0) {
       throw new RangeError(expected(`schedule.cycles[${index}]`, "at least one step", "none"));
@@ -96,41 +126,47 @@ export function gradual(options: {
   warm?: number;
   ramp: number;
   hold: number;
+  shape?: Shape;
 }): Schedule {
-  return built([
-    { from: options.from ?? 0, to: options.sparsity, warm: options.warm ?? 0, ramp: options.ramp, hold: options.hold },
-  ]);
+  const { sparsity, from = 0, warm = 0, ramp, hold, shape } = options;
+  return built([{ from, to: sparsity, warm, ramp, hold, ...(shape && { shape }) }]);
 }
 
 /**
  * Cyclical pruning: `cycles` times up to `sparsity` and down again, ending up. `drop` is the sparsity that a cycle falls back to
- * (a number, or one for each cycle but the first); `targets` gives each cycle a peak of its own.
+ * (a number, or one for each cycle but the first): above 0, the network is densified in part. `targets` gives each cycle a peak of its
+ * own, instead of `sparsity`.
  */
 export function cyclical(options: {
   cycles: number;
-  sparsity: number;
+  sparsity?: number;
   from?: number;
   drop?: number | readonly number[];
   targets?: readonly number[];
   warm?: number;
   ramp: number;
   hold: number;
+  shape?: Shape;
 }): Schedule {
-  const { cycles, sparsity, from = 0, drop = 0, targets, warm = 0, ramp, hold } = options;
+  const { cycles, sparsity, from = 0, drop = 0, targets, warm = 0, ramp, hold, shape } = options;
   const wanted = (given: readonly number[], length: number, name: string) => {
     if (given.length !== length)
       throw new RangeError(expected(`cyclical.${name}`, `${length} numbers`, `${given.length}`));
   };
   checkCycles("cyclical", cycles);
   if (targets) wanted(targets, cycles, "targets");
+  if (targets === undefined && sparsity === undefined) {
+    throw new RangeError(expected("cyclical", "a sparsity or targets", "neither"));
+  }
   if (typeof drop !== "number") wanted(drop, cycles - 1, "drop");
   return built(
     Array.from({ length: cycles }, (_, i) => ({
       from: i === 0 ? from : typeof drop === "number" ? drop : drop[i - 1],
-      to: targets ? targets[i] : sparsity,
+      to: targets ? targets[i] : sparsity!,
       warm,
       ramp,
       hold,
+      ...(shape && { shape }),
     })),
   );
 }
@@ -151,6 +187,18 @@ export function denseSparseDense(options: { sparsity: number; dense: number; spa
   ]);
 }
 
+/**
+ * Sparsities one after the other, each held for `steps` (a number, or one for each level): a schedule of any form. Every level is a
+ * cycle of its own in what `fit` reports.
+ */
+export function levels(sparsities: readonly number[], steps: number | readonly number[]): Schedule {
+  if (typeof steps !== "number" && steps.length !== sparsities.length) {
+    throw new RangeError(expected("levels: steps", `${sparsities.length} numbers`, `${steps.length}`));
+  }
+  const holdOf = (i: number) => (typeof steps === "number" ? steps : steps[i]);
+  return built(sparsities.map((level, i) => ({ from: level, to: level, warm: 0, ramp: 0, hold: holdOf(i) })));
+}
+
 function checkCycles(where: string, cycles: number): void {
   if (!Number.isSafeInteger(cycles) || cycles < 1) {
     throw new RangeError(expected(`${where}.cycles`, "a number of cycles, at least 1", `${cycles}`));
@@ -161,53 +209,4 @@ function built(cycles: readonly Cycle[]): Schedule {
   const schedule = { cycles };
   checkSchedule(schedule);
   return schedule;
-}
-
-/** Learning rate over the steps of a run. */
-export type Rate =
-  | number
-  | {
-      readonly kind: "cosine";
-      /** Rate at the start of each period. */
-      readonly from: number;
-      /** Rate that each period ends near. */
-      readonly to: number;
-      /** Lengths of the periods in steps: one number is a single cosine, several are warm restarts. */
-      readonly periods: readonly number[];
-      /** Steps of linear warm-up at the start of each period. */
-      readonly warm?: number;
-    };
-
-/** @throws RangeError where a rate is negative or not a number, or a period has no steps */
-export function checkRate(rate: Rate): void {
-  const rates = typeof rate === "number" ? { rate } : { "rate.from": rate.from, "rate.to": rate.to };
-  for (const [where, value] of Object.entries(rates)) {
-    if (!(value >= 0 && Number.isFinite(value)))
-      throw new RangeError(expected(where, "a rate of 0 or more", `${value}`));
-  }
-  if (typeof rate === "number") return;
-  for (const [where, value] of [
-    ["rate.warm", rate.warm ?? 0] as const,
-    ...rate.periods.map((p) => ["rate.periods", p] as const),
-  ]) {
-    const least = where === "rate.warm" ? 0 : 1;
-    if (!Number.isSafeInteger(value) || value < least) {
-      throw new RangeError(expected(where, `a number of steps of at least ${least}`, `${value}`));
-    }
-  }
-}
-
-/** to + (from - to) (1 + cos(pi t / T)) / 2. I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", 2017. */
-export function rateAt(rate: Rate, step: number): number {
-  if (typeof rate === "number") return rate;
-  let local = step;
-  for (const period of rate.periods) {
-    if (local < period) {
-      const warm = rate.warm ?? 0;
-      if (local < warm) return (rate.from * (local + 1)) / warm;
-      return rate.to + ((rate.from - rate.to) * (1 + cosPi((local - warm) / (period - warm)))) / 2;
-    }
-    local -= period;
-  }
-  return rate.to;
 }

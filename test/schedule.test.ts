@@ -6,15 +6,15 @@ import {
   cyclical,
   denseSparseDense,
   gradual,
+  levels,
   oneShot,
   phaseAt,
-  rateAt,
   type Schedule,
   scheduleLength,
   sparsityAt,
 } from "../src/schedule.js";
 
-const levels = (schedule: Schedule, steps = scheduleLength(schedule)) =>
+const levelsOf = (schedule: Schedule, steps = scheduleLength(schedule)) =>
   Array.from({ length: steps }, (_, step) => sparsityAt(schedule, step));
 const rounded = (values: readonly number[]) => values.map((value) => Math.round(value * 1e4) / 1e4);
 const message = (what: () => unknown): string => {
@@ -30,7 +30,7 @@ const message = (what: () => unknown): string => {
 describe("sparsityAt", () => {
   test("test vectors of docs/methods.md: cubic, ramp of 8", () => {
     const both = cyclical({ cycles: 2, sparsity: 0.9, drop: 0.45, ramp: 8, hold: 1 });
-    expect(rounded(levels(both))).toEqual([
+    expect(rounded(levelsOf(both))).toEqual([
       0, 0.2971, 0.5203, 0.6803, 0.7875, 0.8525, 0.8859, 0.8982, 0.9, 0.45, 0.5985, 0.7102, 0.7901, 0.8438, 0.8763,
       0.893, 0.8991, 0.9,
     ]);
@@ -38,7 +38,7 @@ describe("sparsityAt", () => {
 
   test("stays at `from` while warm, at `to` while held, and frozen after the end", () => {
     const schedule = gradual({ sparsity: 0.8, from: 0.2, warm: 3, ramp: 2, hold: 3 });
-    expect(rounded(levels(schedule, 10))).toEqual([0.2, 0.2, 0.2, 0.2, 0.725, 0.8, 0.8, 0.8, 0.8, 0.8]);
+    expect(rounded(levelsOf(schedule, 10))).toEqual([0.2, 0.2, 0.2, 0.2, 0.725, 0.8, 0.8, 0.8, 0.8, 0.8]);
     expect(sparsityAt(schedule, 1e9)).toBe(0.8);
   });
 
@@ -69,6 +69,37 @@ describe("sparsityAt", () => {
       if (phaseAt(schedule, step - 1).cycle === cycle)
         expect(now).toBeGreaterThanOrEqual(sparsityAt(schedule, step - 1));
       else expect(now).toBeCloseTo(from, 15);
+    }
+  });
+
+  test("linear and cosine ramps, and their ends exactly", () => {
+    const linear = gradual({ sparsity: 0.8, ramp: 4, hold: 1, shape: "linear" });
+    expect(rounded(levelsOf(linear))).toEqual([0, 0.2, 0.4, 0.6, 0.8]);
+    const cosine = gradual({ sparsity: 0.9, from: 0.1, ramp: 4, hold: 1, shape: "cosine" });
+    for (const [step, level] of levelsOf(cosine).entries()) {
+      expect(level).toBeCloseTo(0.9 - 0.4 * (1 + Math.cos((Math.PI * step) / 4)), 14);
+    }
+    for (const shape of ["cubic", "linear", "cosine"] as const) {
+      for (let i = 1; i < 100; i++) {
+        expect(sparsityAt(gradual({ sparsity: i / 100, ramp: i, hold: 1, shape }), i)).toBe(i / 100);
+        expect(sparsityAt(gradual({ sparsity: i / 100, ramp: i, hold: 1, shape }), 0)).toBe(0);
+      }
+    }
+  });
+
+  test("every schedule goes through JSON, bit for bit", () => {
+    for (const schedule of [
+      oneShot({ sparsity: 0.7, hold: 3 }),
+      gradual({ sparsity: 0.9, from: 1 / 3, warm: 1, ramp: 7, hold: 1, shape: "cosine" }),
+      cyclical({ cycles: 3, targets: [0.5, 0.7, 0.9], drop: [0.1, 0.2], ramp: 3, hold: 2, shape: "linear" }),
+      alternating({ cycles: 2, sparsity: 0.8, dense: 2, sparse: 2 }),
+      denseSparseDense({ sparsity: 0.7, dense: 1, sparse: 2, end: 2 }),
+      levels([0.1, 0.9, 0.3], 2),
+    ]) {
+      const again = JSON.parse(JSON.stringify(schedule));
+      checkSchedule(again);
+      expect(again).toEqual(schedule);
+      expect(levelsOf(again, 30)).toEqual(levelsOf(schedule, 30));
     }
   });
 
@@ -108,8 +139,8 @@ describe("builders", () => {
     expect(oneShot({ sparsity: 0.7, warm: 2, hold: 3 })).toEqual({
       cycles: [{ from: 0, to: 0.7, warm: 2, ramp: 0, hold: 3 }],
     });
-    expect(levels(oneShot({ sparsity: 0.7, warm: 2, hold: 2 }))).toEqual([0, 0, 0.7, 0.7]);
-    expect(levels(oneShot({ sparsity: 0.7, hold: 1 }))).toEqual([0.7]);
+    expect(levelsOf(oneShot({ sparsity: 0.7, warm: 2, hold: 2 }))).toEqual([0, 0, 0.7, 0.7]);
+    expect(levelsOf(oneShot({ sparsity: 0.7, hold: 1 }))).toEqual([0.7]);
   });
 
   test("gradual", () => {
@@ -135,13 +166,21 @@ describe("builders", () => {
 
   test("alternating is a square wave that ends compressed", () => {
     const schedule = alternating({ cycles: 2, sparsity: 0.9, dense: 2, sparse: 1 });
-    expect(levels(schedule)).toEqual([0, 0, 0.9, 0, 0, 0.9]);
+    expect(levelsOf(schedule)).toEqual([0, 0, 0.9, 0, 0, 0.9]);
     expect(sparsityAt(schedule, 6)).toBe(0.9);
   });
 
   test("denseSparseDense ends dense", () => {
     const schedule = denseSparseDense({ sparsity: 0.6, dense: 1, sparse: 2, end: 2 });
-    expect(levels(schedule, 8)).toEqual([0, 0.6, 0.6, 0, 0, 0, 0, 0]);
+    expect(levelsOf(schedule, 8)).toEqual([0, 0.6, 0.6, 0, 0, 0, 0, 0]);
+  });
+
+  test("levels of any form, each for its own time", () => {
+    expect(levelsOf(levels([0.5, 0.8, 0.2, 0.9], 2), 10)).toEqual([0.5, 0.5, 0.8, 0.8, 0.2, 0.2, 0.9, 0.9, 0.9, 0.9]);
+    expect(levelsOf(levels([0.5, 0], [1, 3]))).toEqual([0.5, 0, 0, 0]);
+    expect(message(() => levels([0.5, 0], [1]))).toBe("levels: steps: expected 2 numbers, got 1");
+    expect(message(() => levels([], 1))).toBe("schedule.cycles: expected at least one cycle, got none");
+    expect(message(() => levels([2], 1))).toMatch(/^schedule\.cycles\[0\]\.from: expected /);
   });
 
   test("lengths", () => {
@@ -165,6 +204,23 @@ describe("what is out of range", () => {
     ["hold", Number.NaN, "schedule.cycles[1].hold: expected a number of steps, got NaN"],
   ] as const)("%s = %d", (key, value, want) => {
     expect(message(() => checkSchedule({ cycles: [cycle, { ...cycle, [key]: value }] }))).toBe(want);
+  });
+
+  test("what JSON may hold in place of numbers, cycles and shapes", () => {
+    expect(message(() => checkSchedule({ cycles: [{ ...cycle, to: "0.5" as unknown as number }] }))).toBe(
+      "schedule.cycles[0].to: expected a sparsity in 0..1, got 0.5",
+    );
+    expect(() => checkSchedule(null as unknown as Schedule)).toThrow(
+      new TypeError("schedule: expected { cycles: [..] }, got null"),
+    );
+    expect(() => checkSchedule({ cycles: [null as unknown as typeof cycle] })).toThrow(
+      new TypeError("schedule.cycles[0]: expected a cycle, got null"),
+    );
+    for (const shape of ["square", "toString"]) {
+      expect(() => checkSchedule({ cycles: [{ ...cycle, shape: shape as "linear" }] })).toThrow(
+        new TypeError(`schedule.cycles[0].shape: expected one of cubic, linear, cosine, got ${shape}`),
+      );
+    }
   });
 
   test("a cycle without steps", () => {
@@ -193,6 +249,9 @@ describe("what is out of range", () => {
     expect(message(() => cyclical({ cycles: 3, sparsity: 0.5, drop: [0.1, 0.2, 0.3], ramp: 1, hold: 1 }))).toBe(
       "cyclical.drop: expected 2 numbers, got 3",
     );
+    expect(message(() => cyclical({ cycles: 2, ramp: 1, hold: 1 }))).toBe(
+      "cyclical: expected a sparsity or targets, got neither",
+    );
     for (const cycles of [0, -1, 2.5, Number.NaN]) {
       expect(message(() => cyclical({ cycles, sparsity: 0.5, ramp: 1, hold: 1 }))).toBe(
         `cyclical.cycles: expected a number of cycles, at least 1, got ${cycles}`,
@@ -204,36 +263,5 @@ describe("what is out of range", () => {
     expect(message(() => denseSparseDense({ sparsity: 0.5, dense: 1, sparse: 1, end: 0 }))).toBe(
       "schedule.cycles[1]: expected at least one step, got none",
     );
-  });
-});
-
-describe("rateAt", () => {
-  test("a number is constant", () => expect([0, 5, 1e9].map((step) => rateAt(0.1, step))).toEqual([0.1, 0.1, 0.1]));
-
-  test("a cosine from `from` to `to`", () => {
-    const rate = { kind: "cosine", from: 1, to: 0.2, periods: [10] } as const;
-    for (let step = 0; step < 10; step++) {
-      expect(rateAt(rate, step)).toBeCloseTo(0.2 + 0.4 * (1 + Math.cos((Math.PI * step) / 10)), 14);
-    }
-    expect(rateAt(rate, 0)).toBe(1);
-    expect(rateAt(rate, 10)).toBe(0.2);
-    expect(rateAt(rate, 1000)).toBe(0.2);
-  });
-
-  test("restarts at each period, warms up linearly", () => {
-    const rate = { kind: "cosine", from: 0.8, to: 0, periods: [6, 8], warm: 2 } as const;
-    expect(rateAt(rate, 0)).toBeCloseTo(0.4, 15);
-    expect(rateAt(rate, 1)).toBeCloseTo(0.8, 15);
-    expect(rateAt(rate, 2)).toBeCloseTo(0.8, 15);
-    expect(rateAt(rate, 4)).toBeCloseTo(0.4, 15);
-    expect(rateAt(rate, 6)).toBeCloseTo(0.4, 15);
-    expect(rateAt(rate, 8)).toBeCloseTo(0.8, 15);
-    expect(rateAt(rate, 11)).toBeCloseTo(0.4, 15);
-    expect(rateAt(rate, 14)).toBe(0);
-  });
-
-  test("a warm-up as long as the period has no cosine to fall by", () => {
-    const rate = { kind: "cosine", from: 1, to: 0, periods: [2, 2], warm: 2 } as const;
-    expect([0, 1, 2, 3, 4].map((step) => rateAt(rate, step))).toEqual([0.5, 1, 0.5, 1, 0]);
   });
 });

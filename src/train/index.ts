@@ -1,16 +1,17 @@
 export { DivergedError } from "../errors.js";
+export { type CosineRate, periodsOf, type Rate, rateAt, type StepRate } from "../rate.js";
 export {
   alternating,
   type Cycle,
   cyclical,
   denseSparseDense,
   gradual,
+  levels,
   oneShot,
   type Phase,
   phaseAt,
-  type Rate,
-  rateAt,
   type Schedule,
+  type Shape,
   sparsityAt,
 } from "../schedule.js";
 export { type Batch, type Batches, batches, type Target } from "./data.js";

@@ -1,5 +1,6 @@
 import { expected } from "../errors.js";
-import { checkRate, checkSchedule, type Rate, type Schedule } from "../schedule.js";
+import { checkRate, type Rate } from "../rate.js";
+import { checkSchedule, type Schedule } from "../schedule.js";
 import { nameOf } from "../tensor.js";
 import type { Batches } from "./data.js";
 import { checkLoss, type Loss } from "./loss.js";

@@ -8,7 +8,7 @@ interface Room {
   readonly outside?: readonly RegExp[];
 }
 
-const base = ["errors", "dtype", "tensor", "math", "random", "schedule", "parallel", "table"];
+const base = ["errors", "dtype", "tensor", "math", "random", "schedule", "rate", "parallel", "table"];
 
 export const law: Readonly<Record<string, Room>> = {
   base: { what: "imports nothing but itself", from: ["base"] },
