@@ -19,6 +19,7 @@ export { column_sum_f32, channel_sum_f32 } from "./ops/reduce";
 export { topk_scratch_bytes, topk_threshold_f32 } from "./compress/topk";
 export { sddmm_csr_f32 } from "./compress/sddmm";
 export { topk_mask_f32, mask_apply_f32, mask_count } from "./compress/mask";
+export { rows_mask_f32, groups_mask_f32, block_norms_f32, block_mask } from "./compress/structure";
 export { inverse_factor_f64, quantize_feedback_f64, quadratic_rows_f64 } from "./compress/feedback";
 export {
   cholesky_solve_f64,
@@ -32,4 +33,4 @@ export { absmax_rows_f32, quantize_rows_f32_i8, round_rows_f32, round_rows_grad_
 export { factored_pieces_f32, factored_columns_f32 } from "./ops/factored";
 export { codebook_dot_f32, codebook_scatter_f32, codebook_rows_f32 } from "./compress/codebook";
 export { cross_entropy_f32, divergence_f32, mean_squared_error_f32 } from "./train/loss";
-export { sgd_step_f32, adam_step_f32 } from "./train/optim";
+export { sgd_step_f32, adam_step_f32, sum_squares_f32, scale_f32 } from "./train/optim";

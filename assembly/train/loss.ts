@@ -8,27 +8,36 @@ function exp4(x: v128): v128 {
 }
 
 /**
- * Returns the sum over rows r of -log softmax(logits[r, :])[labels[r]]; dlogits = (softmax(logits) - onehot) / rows.
+ * Returns the sum over rows r of -sum_c t[c] log softmax(logits[r, :])[c]; dlogits = (softmax(logits) - t) / rows. The target t is
+ * 1 - smoothing at labels[r], and smoothing / cols more at each class.
  *
  * The sum and not the mean, so that a caller can add up batches; NaN where a row holds a NaN, +infinity or nothing
  * finite.
  *
  * - logits: f32 [rows, cols]
  * - labels: u32 [rows], each < cols
+ * - smoothing: 0..1
  * - dlogits: f32 [rows, cols], written in full; may be logits
+ *
+ * Smoothing: C. Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.
  */
-export function cross_entropy_f32(rows: i32, cols: i32, logits: usize, labels: usize, dlogits: usize): f64 {
+export function cross_entropy_f32(
+  rows: i32, cols: i32, logits: usize, labels: usize, smoothing: f64, dlogits: usize,
+): f64 {
   assert(((logits | labels | dlogits) & 3) == 0);
   const rowBytes = (<usize>cols) << 2;
   const tail = cols & 3;
   const tailAt = rowBytes - ((<usize>tail) << 2);
+  const share = smoothing / <f64>cols;
+  const everywhere = f32x4.splat(<f32>(share / <f64>rows));
   let loss: f64 = 0;
   for (let r = 0; r < rows; r++) {
     const label = load<u32>(labels);
     assert(label < <u32>cols);
     const labelAt = (<usize>label) << 2;
     const top = rowMax(logits, tailAt, tail);
-    const chosen = <f64>load<f32>(logits + labelAt) - <f64>top;
+    let chosen = <f64>load<f32>(logits + labelAt) - <f64>top;
+    if (smoothing > 0) chosen = (1 - smoothing) * chosen + share * rowSum(logits, cols, <f64>top);
 
     const shift = f32x4.splat(top);
     let sums = f32x4.splat(0);
@@ -49,10 +58,13 @@ export function cross_entropy_f32(rows: i32, cols: i32, logits: usize, labels: u
     const factor = 1 / (sum * <f64>rows);
     const factors = f32x4.splat(<f32>factor);
     for (let at: usize = 0; at < tailAt; at += 16) {
-      v128.store(dlogits + at, f32x4.mul(v128.load(dlogits + at), factors));
+      v128.store(dlogits + at, f32x4.sub(f32x4.mul(v128.load(dlogits + at), factors), everywhere));
     }
-    if (tail) store_head(dlogits + tailAt, f32x4.mul(load_head(dlogits + tailAt, tail, 0), factors), tail);
-    store<f32>(dlogits + labelAt, <f32>((labelExp - sum) * factor));
+    if (tail) {
+      const g = f32x4.mul(load_head(dlogits + tailAt, tail, 0), factors);
+      store_head(dlogits + tailAt, f32x4.sub(g, everywhere), tail);
+    }
+    store<f32>(dlogits + labelAt, <f32>((labelExp - sum * (1 - smoothing + share)) * factor));
     logits += rowBytes;
     dlogits += rowBytes;
     labels += 4;
@@ -68,6 +80,13 @@ function rowMax(x: usize, tailAt: usize, tail: i32): f32 {
   for (let at: usize = 0; at < tailAt; at += 16) tops = f32x4.max(tops, v128.load(x + at));
   if (tail) tops = f32x4.max(tops, load_head(x + tailAt, tail, -Infinity));
   return max_lanes(tops);
+}
+
+/** The sum of x[i] - top in f64. */
+function rowSum(x: usize, cols: i32, top: f64): f64 {
+  let sum: f64 = 0;
+  for (let c = 0; c < cols; c++) sum += <f64>load<f32>(x + ((<usize>c) << 2)) - top;
+  return sum;
 }
 
 const LN2_HIGH: f64 = 0.693147180369123816490; // the first 33 bits of ln 2: products with an exponent are exact

@@ -294,6 +294,12 @@ export interface FullKernels extends RunKernels, GradientKernels {
   mask_apply_f32(n: number, x: P, mask: P, y: P): void;
   mask_count(n: number, mask: P): number;
 
+  // compress/structure
+  rows_mask_f32(rows: number, cols: number, keep: number, x: P, mask: P, scratch: P): number;
+  groups_mask_f32(rows: number, cols: number, group: number, keep: number, x: P, mask: P): number;
+  block_norms_f32(rows: number, cols: number, high: number, wide: number, x: P, y: P): void;
+  block_mask(rows: number, cols: number, high: number, wide: number, blocks: P, mask: P): void;
+
   // compress/sddmm
   sddmm_csr_f32(rows: number, n: number, rowPtr: P, col: P, dy: P, lddy: number, x: P, ldx: number, y: P): void;
 
@@ -349,23 +355,22 @@ export interface FullKernels extends RunKernels, GradientKernels {
   ): void;
 
   // train/loss, train/optim
-  cross_entropy_f32(rows: number, cols: number, logits: P, labels: P, dlogits: P): number;
+  // biome-ignore format: sizes in lines
+  cross_entropy_f32(
+    rows: number, cols: number, logits: P, labels: P, smoothing: number, dlogits: P,
+  ): number;
   divergence_f32(rows: number, cols: number, logits: P, wanted: P, temperature: number, dlogits: P): number;
   mean_squared_error_f32(n: number, y: P, target: P, dy: P): number;
-  sgd_step_f32(n: number, w: P, dw: P, velocity: P, mask: P, rate: number, momentum: number, decay: number): void;
-  adam_step_f32(
-    n: number,
-    w: P,
-    dw: P,
-    first: P,
-    second: P,
-    mask: P,
-    rate: number,
-    beta1: number,
-    beta2: number,
-    epsilon: number,
+  // biome-ignore format: sizes in lines
+  sgd_step_f32(
+    n: number, w: P, dw: P, velocity: P, mask: P, rate: number, momentum: number, nesterov: number, l2: number,
     decay: number,
-    correction1: number,
-    correction2: number,
   ): void;
+  // biome-ignore format: sizes in lines
+  adam_step_f32(
+    n: number, w: P, dw: P, first: P, second: P, mask: P, rate: number, beta1: number, beta2: number,
+    epsilon: number, l2: number, decay: number, correction1: number, correction2: number,
+  ): void;
+  sum_squares_f32(n: number, x: P, mask: P): number;
+  scale_f32(n: number, x: P, factor: number): void;
 }

@@ -4,7 +4,7 @@ import { checkSchedule, type Schedule } from "../schedule.js";
 import { nameOf } from "../tensor.js";
 import type { Batches } from "./data.js";
 import { checkLoss, type Loss } from "./loss.js";
-import type { Optimizer } from "./optim.js";
+import { checkOptimizer, type Optimizer } from "./optim.js";
 import type { Revival, Scope } from "./prune.js";
 
 export interface FitOptions {
@@ -32,7 +32,6 @@ export interface FitOptions {
   readonly maxBytes?: number;
 }
 
-const kinds: readonly Optimizer["kind"][] = ["sgd", "adam"];
 const scopes: readonly Scope[] = ["global", "tensor"];
 const revivals: readonly Revival[] = ["keep", "zero", "shadow"];
 
@@ -52,12 +51,7 @@ export function checkOptions(options: FitOptions): void {
     throw new TypeError(expected("fit: data", "an iterable of batches, or a function that gives one", nameOf(data)));
   }
   checkLoss(loss);
-  oneOf("optimizer.kind", optimizer?.kind, kinds);
-  for (const [key, value] of Object.entries(optimizer)) {
-    if (key !== "kind" && !(Number.isFinite(value) && (value as number) >= 0)) {
-      throw new RangeError(expected(`fit: optimizer.${key}`, "a number of 0 or more", String(value)));
-    }
-  }
+  checkOptimizer(optimizer);
   if (scope !== undefined) oneOf("scope", scope, scopes);
   if (revival !== undefined) oneOf("revival", revival, revivals);
   if (seed !== undefined && !Number.isSafeInteger(seed)) {

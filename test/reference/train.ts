@@ -10,6 +10,7 @@ export function crossEntropy(
   cols: number,
   logits: Float32Array | Float64Array,
   labels: Uint32Array,
+  smoothing = 0,
 ): { loss: number; gradient: Float64Array } {
   const gradient = new Float64Array(rows * cols);
   let loss = 0;
@@ -18,9 +19,10 @@ export function crossEntropy(
     const top = Math.max(...row);
     let sum = 0;
     for (const value of row) sum += Math.exp(value - top);
-    loss += Math.log(sum) - (row[labels[r]] - top);
     for (let c = 0; c < cols; c++) {
-      gradient[r * cols + c] = (Math.exp(row[c] - top) / sum - (c === labels[r] ? 1 : 0)) / rows;
+      const wanted = smoothing / cols + (c === labels[r] ? 1 - smoothing : 0);
+      if (wanted > 0) loss += wanted * (Math.log(sum) - (row[c] - top));
+      gradient[r * cols + c] = (Math.exp(row[c] - top) / sum - wanted) / rows;
     }
   }
   return { loss, gradient };
@@ -69,7 +71,9 @@ export function meanSquaredError(
 export interface Sgd {
   readonly rate: number;
   readonly momentum: number;
-  readonly decay: number;
+  readonly nesterov?: boolean;
+  readonly l2?: number;
+  readonly decay?: number;
 }
 
 export function sgdStep(
@@ -81,12 +85,14 @@ export function sgdStep(
   round: Round = exact,
 ): { w: Float64Array; velocity: Float64Array } {
   const out = { w: new Float64Array(w), velocity: new Float64Array(w.length) };
-  const [rate, momentum, decay] = [sgd.rate, sgd.momentum, sgd.decay].map(round);
+  const [rate, momentum, l2, decay] = [sgd.rate, sgd.momentum, sgd.l2 ?? 0, sgd.decay ?? 0].map(round);
   for (let i = 0; i < w.length; i++) {
     if (mask && !kept(mask, i)) continue;
-    const g = round(dw[i] + round(decay * w[i]));
-    out.velocity[i] = round(round(momentum * velocity[i]) + g);
-    out.w[i] = round(w[i] - round(rate * out.velocity[i]));
+    const g = round(dw[i] + round(l2 * w[i]));
+    const v = round(round(momentum * velocity[i]) + g);
+    const u = sgd.nesterov ? round(round(momentum * v) + g) : v;
+    out.velocity[i] = v;
+    out.w[i] = round(w[i] - round(rate * round(u + round(decay * w[i]))));
   }
   return out;
 }
@@ -96,6 +102,7 @@ export interface Adam {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
+  readonly l2?: number;
   readonly decay: number;
   /** Number of this step, from 1: the corrections are 1 / (1 - beta^step). */
   readonly step: number;
@@ -117,12 +124,13 @@ export function adamStep(
   const zeros = () => new Float64Array(w.length);
   const out = { w: new Float64Array(w), first: zeros(), second: zeros() };
   const [beta1, beta2, rest1, rest2] = [adam.beta1, adam.beta2, 1 - adam.beta1, 1 - adam.beta2].map(round);
-  const [rate, epsilon, decay] = [adam.rate, adam.epsilon, adam.decay].map(round);
+  const [rate, epsilon, l2, decay] = [adam.rate, adam.epsilon, adam.l2 ?? 0, adam.decay].map(round);
   const [correction1, correction2] = adamCorrections(adam).map(round);
   for (let i = 0; i < w.length; i++) {
     if (mask && !kept(mask, i)) continue;
-    const m = round(round(beta1 * first[i]) + round(rest1 * dw[i]));
-    const v = round(round(beta2 * second[i]) + round(rest2 * round(dw[i] * dw[i])));
+    const g = round(dw[i] + round(l2 * w[i]));
+    const m = round(round(beta1 * first[i]) + round(rest1 * g));
+    const v = round(round(beta2 * second[i]) + round(rest2 * round(g * g)));
     const root = round(round(Math.sqrt(round(v * correction2))) + epsilon);
     const direction = round(round(m * correction1) / root);
     out.first[i] = m;

@@ -8,7 +8,7 @@ import { type Fit, fit, type StepReport } from "../../src/train/fit.js";
 import type { Loss } from "../../src/train/loss.js";
 import type { FitOptions } from "../../src/train/options.js";
 import { runReference } from "../reference/network.js";
-import { divergence } from "../reference/train.js";
+import { crossEntropy, divergence } from "../reference/train.js";
 import { type Fed, fullModule } from "./network.js";
 
 /** Plain descent with rate 1: a weight changes by minus its gradient. */
@@ -49,9 +49,14 @@ export function twinLoss(
   const { shape, data } = runReference(graph, fed, weights).get(graph.outputs[0].name)!;
   const squares = (wanted: ArrayLike<number>) =>
     data.reduce((sum, v, i) => sum + (v - wanted[i]) ** 2, 0) / data.length;
-  const entropy = () => entropyOf(data, shape, target!);
+  const entropy = (smoothing = 0) => entropyOf(data, shape, target!, smoothing);
   if (loss === "meanSquaredError") return squares(target!);
   if (loss === "crossEntropy") return entropy();
+  if (loss.kind === "crossEntropy") return entropy(loss.smoothing);
+  if (loss.kind === "sum") {
+    const batch = { inputs, target, outputs };
+    return loss.terms.reduce((sum, term) => sum + term.weight * twinLoss(graph, batch, term.loss, weights), 0);
+  }
   const { teacher, match, temperature = 1, labels = 0 } = loss;
   const wanted = teacher ? runReference(teacher, fed).get(teacher.outputs[0].name)!.data : outputs!;
   const [rows, classes] = shape;
@@ -60,14 +65,8 @@ export function twinLoss(
   return labels === 0 ? taught : (1 - labels) * taught + labels * entropy();
 }
 
-function entropyOf(data: Float64Array, [rows, classes]: readonly number[], target: Target): number {
-  let sum = 0;
-  for (let r = 0; r < rows; r++) {
-    const row = data.subarray(r * classes, (r + 1) * classes);
-    const most = Math.max(...row);
-    sum += most + Math.log(row.reduce((total, v) => total + Math.exp(v - most), 0)) - row[target[r]];
-  }
-  return sum / rows;
+function entropyOf(data: Float64Array, [rows, classes]: readonly number[], target: Target, smoothing: number): number {
+  return crossEntropy(rows, classes, data, Uint32Array.from(target), smoothing).loss / rows;
 }
 
 /** Central differences of `loss` with respect to `values`, which are moved in place and put back. */

@@ -4,14 +4,14 @@ import { type Build, builds, Guarded, normals, sizes, uniform } from "../support
 
 const bitsOf = (x: Float32Array) => new Uint32Array(x.buffer, x.byteOffset, x.length);
 
-function entropy(build: Build, rows: number, cols: number, logits: Float32Array, labels: Uint32Array) {
+function entropy(build: Build, rows: number, cols: number, logits: Float32Array, labels: Uint32Array, smoothing = 0) {
   const guarded = new Guarded(build.kernels);
   const wanted = guarded.place(labels);
   const out = guarded.room(4 * rows * cols);
   const source = guarded.placeFlush(logits);
-  const loss = build.kernels.cross_entropy_f32(rows, cols, source, wanted, out);
+  const loss = build.kernels.cross_entropy_f32(rows, cols, source, wanted, smoothing, out);
   const gradient = guarded.read(Float32Array, out, rows * cols);
-  expect(build.kernels.cross_entropy_f32(rows, cols, source, wanted, source), "in place").toEqual(loss);
+  expect(build.kernels.cross_entropy_f32(rows, cols, source, wanted, smoothing, source), "in place").toEqual(loss);
   expect(bitsOf(guarded.read(Float32Array, source, rows * cols)), "in place").toEqual(bitsOf(gradient));
   guarded.check();
   return { loss, gradient };
@@ -62,12 +62,14 @@ for (const build of builds()) {
         for (const cols of [1, 2, 3, 4, 5, 7, 8, 10, 17, 33, 100, 1000]) {
           const logits = normals(rows * cols, rows + cols).map((value) => value * 4);
           const labels = randomLabels(rows, cols, cols);
-          const want = crossEntropy(rows, cols, logits, labels);
-          const got = entropy(build, rows, cols, logits, labels);
-          // An f32 exponential of a difference of up to 40.
-          expect(Math.abs(got.loss - want.loss), `${rows} x ${cols}`).toBeLessThanOrEqual(rows * 3e-6);
-          for (const [i, value] of got.gradient.entries()) {
-            expect(Math.abs(value - want.gradient[i]), `${rows} x ${cols}`).toBeLessThanOrEqual(2e-6 / rows);
+          for (const smoothing of [0, 0.1, 1]) {
+            const want = crossEntropy(rows, cols, logits, labels, smoothing);
+            const got = entropy(build, rows, cols, logits, labels, smoothing);
+            // An f32 exponential of a difference of up to 40.
+            expect(Math.abs(got.loss - want.loss), `${rows} x ${cols}`).toBeLessThanOrEqual(rows * 3e-6);
+            for (const [i, value] of got.gradient.entries()) {
+              expect(Math.abs(value - want.gradient[i]), `${rows} x ${cols}`).toBeLessThanOrEqual(2e-6 / rows);
+            }
           }
         }
       }

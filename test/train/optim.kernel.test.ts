@@ -24,7 +24,18 @@ function runSgd(
   const guarded = new Guarded(build.kernels);
   const [pw, pv] = [guarded.place(w), guarded.place(velocity)];
   const pm = mask ? guarded.place(mask) : 0;
-  build.kernels.sgd_step_f32(w.length, pw, guarded.placeFlush(dw), pv, pm, sgd.rate, sgd.momentum, sgd.decay);
+  build.kernels.sgd_step_f32(
+    w.length,
+    pw,
+    guarded.placeFlush(dw),
+    pv,
+    pm,
+    sgd.rate,
+    sgd.momentum,
+    sgd.nesterov ? 1 : 0,
+    sgd.l2 ?? 0,
+    sgd.decay ?? 0,
+  );
   guarded.check();
   return { w: guarded.read(Float32Array, pw, w.length), velocity: guarded.read(Float32Array, pv, w.length) };
 }
@@ -42,15 +53,15 @@ function runAdam(
   const [pw, p1, p2] = [w, first, second].map((x) => guarded.place(x));
   const pm = mask ? guarded.place(mask) : 0;
   const pd = guarded.placeFlush(dw);
-  const { rate, beta1, beta2, epsilon, decay } = adam;
+  const { rate, beta1, beta2, epsilon, l2 = 0, decay } = adam;
   const [c1, c2] = adamCorrections(adam);
-  build.kernels.adam_step_f32(w.length, pw, pd, p1, p2, pm, rate, beta1, beta2, epsilon, decay, c1, c2);
+  build.kernels.adam_step_f32(w.length, pw, pd, p1, p2, pm, rate, beta1, beta2, epsilon, l2, decay, c1, c2);
   guarded.check();
   const [out, m, v] = [pw, p1, p2].map((pointer) => guarded.read(Float32Array, pointer, w.length));
   return { w: out, first: m, second: v };
 }
 
-const sgd: Sgd = { rate: 0.05, momentum: 0.9, decay: 5e-4 };
+const sgd: Sgd = { rate: 0.05, momentum: 0.9, l2: 5e-4 };
 const adam: Adam = { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, step: 3 };
 
 for (const build of builds()) {
@@ -59,7 +70,12 @@ for (const build of builds()) {
       for (const n of sizes) {
         for (const mask of masks(n)) {
           const [w, dw, velocity] = [normals(n, 1), normals(n, 2), normals(n, 3)];
-          for (const options of [sgd, { rate: 1, momentum: 0, decay: 0 }]) {
+          for (const options of [
+            sgd,
+            { rate: 1, momentum: 0 },
+            { ...sgd, nesterov: true },
+            { ...sgd, nesterov: true, l2: 0, decay: 0.1 },
+          ]) {
             const got = runSgd(build, w, dw, velocity, mask, options);
             const want = sgdStep(w, dw, velocity, mask, options, Math.fround);
             expect(bitsOf(got.w), `n ${n}`).toEqual(f32(want.w));
@@ -74,6 +90,10 @@ for (const build of builds()) {
         for (const mask of masks(n)) {
           const [w, dw, first] = [normals(n, 1), normals(n, 2), normals(n, 3)];
           const second = normals(n, 4).map((value) => value * value);
+          const coupled = { ...adam, l2: 0.1, decay: 0 };
+          expect(bitsOf(runAdam(build, w, dw, first, second, mask, coupled).w), `n ${n}`).toEqual(
+            f32(adamStep(w, dw, first, second, mask, coupled, Math.fround).w),
+          );
           const got = runAdam(build, w, dw, first, second, mask, adam);
           const want = adamStep(w, dw, first, second, mask, adam, Math.fround);
           expect(bitsOf(got.w), `n ${n}`).toEqual(f32(want.w));
@@ -109,6 +129,26 @@ for (const build of builds()) {
         expect(masked(a.w)).toEqual(masked(w));
         expect(masked(b.w)).toEqual(masked(w));
         for (let i = 0; i < n; i += 4) expect(a.w[i]).not.toBe(w[i]);
+      }
+    });
+
+    it("sums the squares that a mask keeps, in f64, and scales in place", () => {
+      for (const n of sizes) {
+        const x = normals(n, 5).map((v) => v * 1e25);
+        for (const mask of masks(n)) {
+          const guarded = new Guarded(build.kernels);
+          const pm = mask ? guarded.place(mask) : 0;
+          const got = build.kernels.sum_squares_f32(n, guarded.placeFlush(x), pm);
+          const want = x.reduce((sum, v, i) => sum + (mask && !kept(mask, i) ? 0 : v * v), 0);
+          expect(Math.abs(got - want), `n ${n}`).toBeLessThanOrEqual(1e-14 * want);
+          guarded.check();
+        }
+        const guarded = new Guarded(build.kernels);
+        const px = guarded.place(x);
+        build.kernels.scale_f32(n, px, 0.3);
+        guarded.check();
+        const third = Math.fround(0.3);
+        expect(bitsOf(guarded.read(Float32Array, px, n))).toEqual(bitsOf(x.map((v) => v * third)));
       }
     });
   });

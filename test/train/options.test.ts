@@ -49,15 +49,31 @@ describe("options of fit", () => {
   });
 
   test.each([
-    [{ loss: "foo" }, 'fit: loss: expected crossEntropy, meanSquaredError or { kind: "distill" }, got foo'],
+    [
+      { loss: "foo" },
+      'fit: loss: expected crossEntropy, meanSquaredError or { kind: one of "crossEntropy", "distill", "sum" }, got foo',
+    ],
     [
       { loss: { kind: "foo" } },
-      'fit: loss: expected crossEntropy, meanSquaredError or { kind: "distill" }, got Object',
+      'fit: loss: expected crossEntropy, meanSquaredError or { kind: one of "crossEntropy", "distill", "sum" }, got Object',
     ],
     [{ loss: { kind: "distill", teacher: "big" } }, "graph: expected a Graph, got String"],
     [{ loss: { kind: "distill", match: "foo" } }, "fit: loss.match: expected divergence or squares, got foo"],
     [{ loss: { kind: "distill", temperature: 0 } }, "fit: loss.temperature: expected a number in 0.01..1000, got 0"],
     [{ loss: { kind: "distill", labels: 1.5 } }, "fit: loss.labels: expected a share in 0..1, got 1.5"],
+    [{ loss: { kind: "crossEntropy", smoothing: 2 } }, "fit: loss.smoothing: expected a share in 0..1, got 2"],
+    [{ loss: { kind: "sum", terms: [] } }, "fit: loss.terms: expected an array of { loss, weight }, got none"],
+    [
+      { loss: { kind: "sum", terms: [{ loss: "crossEntropy", weight: -1 }] } },
+      "fit: loss.terms[0].weight: expected a number of 0 or more, got -1",
+    ],
+    [
+      { loss: { kind: "sum", terms: [{ loss: "foo", weight: 1 }] } },
+      /^fit: loss\.terms\[0\]\.loss: expected .+, got foo/,
+    ],
+    [{ optimizer: { kind: "adam", nesterov: true } }, /^fit: optimizer\.nesterov: expected an option of adam: /],
+    [{ optimizer: { kind: "sgd", nesterov: 1 } }, "fit: optimizer.nesterov: expected true or false, got 1"],
+    [{ optimizer: { kind: "sgd", clip: -1 } }, "fit: optimizer.clip: expected a number of 0 or more, got -1"],
     [{ optimizer: { kind: "rmsprop" } }, "fit: optimizer.kind: expected one of sgd, adam, got rmsprop"],
     [{ optimizer: "sgd" }, "fit: optimizer.kind: expected one of sgd, adam, got undefined"],
     [
