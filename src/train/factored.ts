@@ -82,7 +82,9 @@ export function factoredParameter(
       return dropZeroCodes({ ...weight, codes, codebook, codebookScale });
     },
   };
-  return prunable ? { ...parameter, size: nnz, values: z, maskPointer: mask } : parameter;
+  return prunable
+    ? { ...parameter, size: nnz, values: z, maskPointer: mask, rows: n, cols: k, shape: [n, k] }
+    : parameter;
 }
 
 /** The same weight with an entry for every coefficient. */

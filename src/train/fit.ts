@@ -21,10 +21,11 @@ import { createBackward } from "./backward.js";
 import { createParameter } from "./create.js";
 import type { Batch } from "./data.js";
 import { bindLoss } from "./loss.js";
+import { namesOf } from "./names.js";
 import { bindOptimizer } from "./optim.js";
 import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
-import { isPrunable, type Parameter } from "./parameter.js";
-import { createPruner, type MaskChange } from "./prune.js";
+import { isPrunable, type Parameter, type Prunable } from "./parameter.js";
+import { createPruner, type MaskChange, type TensorMask } from "./prune.js";
 
 /** One optimizer step. */
 export interface StepReport {
@@ -34,8 +35,14 @@ export interface StepReport {
   /** Realised fraction of zeros over the prunable weights, 0..1. */
   readonly sparsity: number;
   readonly phase: Phase | undefined;
+  /** The masks of this step, against those of the step before. */
+  readonly masks: MaskReport | undefined;
   /** At the last step of each cycle: its masks against those that ended the cycle before. */
   readonly cycle: CycleReport | undefined;
+}
+
+export interface MaskReport extends MaskChange {
+  readonly tensors: readonly TensorMask[];
 }
 
 export interface CycleReport extends MaskChange {
@@ -103,10 +110,11 @@ class Training {
   readonly #backward;
   readonly #loss;
   readonly #optimizer;
+  readonly #prunables: readonly Prunable[];
   readonly #pruner;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
   #step = 0;
-  #sparsity = 0;
+  #masks: MaskReport | undefined;
   #level: number | undefined;
   /** Masks at the end of the cycle before. */
   #peak: readonly Uint8Array[];
@@ -116,7 +124,8 @@ class Training {
     this.#options = options;
     this.#engine = createEngine<FullKernels>(module, options.maxBytes);
     const engine = this.#engine;
-    const allowed = options.prunable ?? (() => true);
+    const ranked = [...graph.weights].filter(([, { shape }]) => shape.length > 1).map(([name]) => name);
+    const allowed = namesOf("fit: prunable", options.prunable ?? (() => true), ranked);
     const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
       if (weight.kind === "dense" && !isReal(weight.dtype)) continue;
@@ -136,8 +145,8 @@ class Training {
     if (gradient === undefined) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
     this.#loss = bindLoss(engine, module, options, this.#plan.slots.get(output.name)!, gradient);
     const trained = [...this.#parameters.values()].flatMap((parameter) => parameter.trained);
-    const prunables = [...this.#parameters.values()].filter(isPrunable);
-    this.#pruner = createPruner(engine, prunables, options.scope ?? "global", options.revival ?? "keep");
+    this.#prunables = [...this.#parameters.values()].filter(isPrunable);
+    this.#pruner = createPruner(engine, this.#prunables, options);
     this.#optimizer = bindOptimizer(engine, options.optimizer, trained);
     this.#peak = this.#pruner.masks();
     this.pauseEvery = Math.max(1, Math.floor(pauseBytes / engine.arena.top));
@@ -146,7 +155,8 @@ class Training {
   step(batch: Batch): StepReport {
     const { schedule } = this.#options;
     const step = this.#step++;
-    if (schedule) this.#prune(sparsityAt(schedule, step));
+    const phase = schedule && phaseAt(schedule, step);
+    if (schedule && phase) this.#masks = this.#prune(sparsityAt(schedule, step), isLast(schedule, phase));
     this.#feed(batch);
     for (const parameter of this.#parameters.values()) parameter.refresh();
     runPlan(this.#plan);
@@ -157,8 +167,8 @@ class Training {
     for (const parameter of this.#parameters.values()) parameter.pull();
     const rate = rateAt(rateOf(this.#options), step);
     this.#optimizer.step(rate);
-    const phase = schedule && phaseAt(schedule, step);
-    return { step, loss, rate, sparsity: this.#sparsity, phase, cycle: schedule && this.#cycle(schedule, step) };
+    const cycle = schedule && this.#cycle(schedule, step);
+    return { step, loss, rate, sparsity: this.#masks?.sparsity ?? 0, phase, masks: this.#masks, cycle };
   }
 
   graph(): Graph {
@@ -167,12 +177,26 @@ class Training {
     return withWeights(this.#graph, weights);
   }
 
-  /** New masks where the level changed; while it holds they stay. */
-  #prune(level: number): void {
-    if (level === this.#level) return;
-    this.#level = level;
-    this.#pruner.project(level);
-    this.#sparsity = this.#pruner.changeSince(this.#peak).sparsity;
+  /**
+   * New masks where the level changed; while it holds they stay. Shadows are the exception: nothing holds them back while they are out of
+   * the network, so the masks follow them, and no shadow outgrows what is kept. After the last ramp the masks are frozen, and what they
+   * leave out is no longer trained.
+   */
+  #prune(level: number, last: boolean): MaskReport {
+    const shadows = this.#options.revival === "shadow";
+    const before = this.#pruner.masks();
+    if (level !== this.#level || (shadows && !last)) {
+      // What comes back by a drop starts from rest.
+      if (shadows && level < (this.#level ?? 0)) {
+        for (const { trained, maskPointer } of this.#prunables) this.#optimizer.forget(trained[0], maskPointer);
+      }
+      this.#level = level;
+      this.#pruner.project(level);
+    } else if (this.#masks) {
+      return { ...this.#masks, revived: 0, overlap: 1 };
+    }
+    if (shadows && last) for (const { trained, maskPointer } of this.#prunables) trained[0].mask = maskPointer;
+    return { ...this.#pruner.changeSince(before), tensors: this.#pruner.tensors() };
   }
 
   #feed(batch: Batch): void {
@@ -198,8 +222,14 @@ class Training {
     // The first cycle has no earlier mask to be compared with.
     const revived = phase.cycle === 0 ? 0 : change.revived;
     this.#peak = this.#pruner.masks();
-    return { ...change, revived, index: phase.cycle, from, to, collapsed: this.#pruner.collapsed() };
+    const collapsed = this.#pruner.tensors().flatMap((tensor) => (tensor.collapsed ? tensor.name : []));
+    return { ...change, revived, index: phase.cycle, from, to, collapsed };
   }
+}
+
+/** Whether the last ramp is over. */
+function isLast({ cycles }: Schedule, { cycle, name }: Phase): boolean {
+  return name === "frozen" || (name === "hold" && cycle === cycles.length - 1);
 }
 
 function inputOf(batch: Batch, name: string): Tensor & { data: TypedArray } {

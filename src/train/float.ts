@@ -50,5 +50,5 @@ export function maskedParameter(
       mask: bytesAt(engine, mask, Math.ceil(size / 8)).slice(),
     }),
   };
-  return prunable ? { ...parameter, size, values, maskPointer: mask } : parameter;
+  return prunable ? { ...parameter, size, values, maskPointer: mask, rows, cols, shape } : parameter;
 }

@@ -16,8 +16,10 @@ export {
 } from "../schedule.js";
 export { type Batch, type Batches, batches, type Target } from "./data.js";
 export type { Distillation } from "./distill.js";
-export { type CycleReport, type Fit, fit, type StepReport } from "./fit.js";
+export { type CycleReport, type Fit, fit, type MaskReport, type StepReport } from "./fit.js";
 export type { CrossEntropy, Loss, WeightedSum } from "./loss.js";
+export type { Names, Pattern } from "./names.js";
 export type { Optimizer } from "./optim.js";
 export type { FitOptions } from "./options.js";
-export type { MaskChange, Revival, Scope } from "./prune.js";
+export type { MaskChange, Pruning, Revival, TensorMask } from "./prune.js";
+export type { Block, Distribution, Scope } from "./scope.js";

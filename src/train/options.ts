@@ -4,10 +4,12 @@ import { checkSchedule, type Schedule } from "../schedule.js";
 import { nameOf } from "../tensor.js";
 import type { Batches } from "./data.js";
 import { checkLoss, type Loss } from "./loss.js";
+import { checkNames, type Names } from "./names.js";
 import { checkOptimizer, type Optimizer } from "./optim.js";
-import type { Revival, Scope } from "./prune.js";
+import type { Pruning, Revival } from "./prune.js";
+import { checkScope } from "./scope.js";
 
-export interface FitOptions {
+export interface FitOptions extends Pruning {
   /** One step each; all of one shape. A function is given the seed: `(seed) => batches(examples, { size, epochs, seed })`. */
   readonly data: Batches | ((seed: number) => Batches);
   readonly loss: Loss;
@@ -22,17 +24,23 @@ export interface FitOptions {
    */
   readonly schedule?: Schedule;
   /** `global` by default: one threshold over all prunable weights. */
-  readonly scope?: Scope;
+  readonly scope?: Pruning["scope"];
+  /** `uniform` by default; of the scope `tensor` alone. */
+  readonly distribution?: Pruning["distribution"];
+  /** [rows, columns]: whole blocks of the matrix [out, in] are pruned, by their norms; of the scopes `global` and `tensor`. */
+  readonly block?: Pruning["block"];
   /** `keep` by default. */
   readonly revival?: Revival;
-  /** Which weights may be pruned; by default every one of rank 2 or more. Biases never are. */
-  readonly prunable?: (name: string) => boolean;
+  /**
+   * Which weights may be pruned, by name: a function, patterns as `"conv*"` or `/^conv/`, or `{ in: [..], out: [..] }` of patterns. By default
+   * every one of rank 2 or more; biases and other vectors never are.
+   */
+  readonly prunable?: Names;
   /** full.wasm, compiled; found by itself where it is left out. */
   readonly module?: WebAssembly.Module;
   readonly maxBytes?: number;
 }
 
-const scopes: readonly Scope[] = ["global", "tensor"];
 const revivals: readonly Revival[] = ["keep", "zero", "shadow"];
 
 /** @throws TypeError or RangeError naming the option */
@@ -40,7 +48,7 @@ export function checkOptions(options: FitOptions): void {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(expected("fit", "options", nameOf(options)));
   }
-  const { data, loss, optimizer, rate, schedule, scope, revival, seed } = options;
+  const { data, loss, optimizer, rate, schedule, scope, distribution, block, revival, prunable, seed } = options;
   const oneOf = (where: string, value: unknown, allowed: readonly string[]) => {
     if (!allowed.includes(value as string)) {
       throw new TypeError(expected(`fit: ${where}`, `one of ${allowed.join(", ")}`, String(value)));
@@ -52,13 +60,14 @@ export function checkOptions(options: FitOptions): void {
   }
   checkLoss(loss);
   checkOptimizer(optimizer);
-  if (scope !== undefined) oneOf("scope", scope, scopes);
   if (revival !== undefined) oneOf("revival", revival, revivals);
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw new RangeError(expected("fit: seed", "an integer", String(seed)));
   }
   if (rate !== undefined) checkRate(rate);
-  if (schedule) checkSchedule(schedule);
+  if (schedule !== undefined) checkSchedule(schedule);
+  checkScope(scope ?? "global", distribution, block, schedule);
+  if (prunable !== undefined) checkNames("fit: prunable", prunable);
 }
 
 /** The learning rate where none is given. */

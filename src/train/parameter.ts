@@ -31,6 +31,10 @@ export interface Prunable extends Parameter {
   readonly size: number;
   readonly values: number;
   readonly maskPointer: number;
+  /** The matrix whose rows and blocks the scopes mean, and the dimensions that its share of a sparsity goes by. */
+  readonly rows: number;
+  readonly cols: number;
+  readonly shape: readonly number[];
 }
 
 export function isPrunable(parameter: Parameter): parameter is Prunable {

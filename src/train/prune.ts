@@ -1,15 +1,21 @@
 import { bytesAt, type FullEngine } from "../kernels/engine.js";
-import { roundHalfEven } from "../math.js";
 import { fullMask, type Prunable } from "./parameter.js";
+import { type Block, type Distribution, erdosRenyi, groupsOf, keptOf, type Scope } from "./scope.js";
 
 /**
  * What becomes of a pruned weight: `zero` forgets its value, which comes back as 0; `keep` stores its last value, which comes
- * back; `shadow` goes on training it (straight-through) while the forward pass does without it.
+ * back; `shadow` goes on training it (straight-through) while the forward pass does without it, and chooses the masks anew in every
+ * step until the last ramp is over.
  */
 export type Revival = "zero" | "keep" | "shadow";
 
-/** Whether each tensor reaches the sparsity by itself, or all of them together. */
-export type Scope = "tensor" | "global";
+/** How a sparsity becomes masks. */
+export interface Pruning {
+  readonly scope?: Scope;
+  readonly distribution?: Distribution;
+  readonly block?: Block;
+  readonly revival?: Revival;
+}
 
 /** Change of the masks by one projection. */
 export interface MaskChange {
@@ -21,65 +27,130 @@ export interface MaskChange {
   readonly overlap: number;
 }
 
+/** The mask of one tensor. */
+export interface TensorMask {
+  readonly name: string;
+  /** Fraction of zeros, 0..1. */
+  readonly sparsity: number;
+  /**
+   * The smallest magnitude, or norm of a block, that its scope keeps: of all tensors for `global`, else of this one. 0 where everything is
+   * kept, infinity where nothing is.
+   */
+  readonly threshold: number;
+  /** Whether nothing is left. */
+  readonly collapsed: boolean;
+}
+
 export interface Pruner {
-  /** Projects on `sparsity`: keeps exactly D - round(sparsity D) largest magnitudes, ties to the lower index. */
+  /** Projects on `sparsity`: keeps exactly D - round(sparsity D) largest magnitudes of each scope, ties to the lower index. */
   project(sparsity: number): void;
   /** The masks as they stand. */
   masks(): readonly Uint8Array[];
   /** Compares the masks as they stand with earlier ones. */
   changeSince(before: readonly Uint8Array[]): MaskChange;
-  /** Names of weights of which nothing is left. */
-  collapsed(): string[];
+  /** Each tensor as it stands. */
+  tensors(): readonly TensorMask[];
+}
+
+/** What is ranked of a tensor: its values, or the norms of its blocks. */
+interface Ranked {
+  readonly count: number;
+  readonly scores: number;
+  readonly mask: number;
 }
 
 export function createPruner(
   engine: FullEngine,
   parameters: readonly Prunable[],
-  scope: Scope,
-  revival: Revival,
+  { scope = "global", distribution = "uniform", block, revival = "keep" }: Pruning,
 ): Pruner {
   const { kernels, arena } = engine;
   const total = parameters.reduce((size, parameter) => size + parameter.size, 0);
-  const largest =
-    scope === "global" ? total : parameters.reduce((size, parameter) => Math.max(size, parameter.size), 0);
-  const gathered = scope === "global" ? arena.alloc(4 * total) : 0;
+  const ranked = parameters.map(({ size, values, maskPointer, rows, cols }): Ranked => {
+    if (!block) return { count: size, scores: values, mask: maskPointer };
+    const count = Math.ceil(rows / block[0]) * Math.ceil(cols / block[1]);
+    return { count, scores: arena.alloc(4 * count), mask: arena.alloc(Math.ceil(count / 8)) };
+  });
+  const together = ranked.reduce((sum, { count }) => sum + count, 0);
+  const gathered = scope === "global" ? arena.alloc(4 * together) : 0;
+  const largest = scope === "global" ? together : ranked.reduce((most, { count }) => Math.max(most, count), 0);
   const scratch = arena.alloc(kernels.topk_scratch_bytes(largest));
-  for (const parameter of parameters) if (revival === "shadow") parameter.trained[0].mask = 0;
+  const thresholds = parameters.map(() => 0);
+  const groups = groupsOf(scope);
+  if (revival === "shadow") for (const parameter of parameters) parameter.trained[0].mask = 0;
 
-  /** Masks of `group`, all values of which stand at `values`. */
-  const projectGroup = (group: readonly Prunable[], values: number, size: number, sparsity: number) => {
-    const keep = size - roundHalfEven(sparsity * size);
+  const fill = ({ count, mask }: Ranked, all: boolean): number => {
+    const bits = fullMask(count);
+    bytesAt(engine, mask, bits.length).set(all ? bits : bits.fill(0));
+    return all ? 0 : Number.POSITIVE_INFINITY;
+  };
+
+  /** Masks of `group`, all scores of which stand at `scores`; gives the threshold. */
+  const projectTogether = (group: readonly Ranked[], scores: number, size: number, keep: number): number => {
     if (keep === size || keep === 0) {
-      for (const { size, maskPointer } of group) {
-        const mask = fullMask(size);
-        bytesAt(engine, maskPointer, mask.length).set(keep === 0 ? mask.fill(0) : mask);
-      }
-      return;
+      for (const one of group) fill(one, keep === size);
+      return keep === size ? 0 : Number.POSITIVE_INFINITY;
     }
-    const threshold = kernels.topk_threshold_f32(size, values, keep, scratch) >>> 0;
+    const threshold = kernels.topk_threshold_f32(size, scores, keep, scratch) >>> 0;
     // How many lie above the threshold decides how many ties are let in, the lower index first.
     let above = 0;
-    for (const { size, values, maskPointer } of group) {
-      kernels.topk_mask_f32(size, values, maskPointer, threshold, 0);
-      above += kernels.mask_count(size, maskPointer);
+    for (const { count, scores, mask } of group) {
+      kernels.topk_mask_f32(count, scores, mask, threshold, 0);
+      above += kernels.mask_count(count, mask);
     }
     let ties = keep - above;
-    for (const { size, values, maskPointer } of group) {
-      ties -= kernels.topk_mask_f32(size, values, maskPointer, threshold, ties);
+    for (const { count, scores, mask } of group) ties -= kernels.topk_mask_f32(count, scores, mask, threshold, ties);
+    return floatOf(threshold);
+  };
+
+  /** A mask for each row, or for each group of neighbours in it. */
+  const projectRows = (one: Ranked, { rows, cols }: Prunable, sparsity: number): number => {
+    const unit = groups?.of ?? cols;
+    const keep = keptOf(unit, sparsity);
+    if (keep === unit || keep === 0) return fill(one, keep === unit);
+    const { scores, mask } = one;
+    return floatOf(
+      groups
+        ? kernels.groups_mask_f32(rows, cols, unit, keep, scores, mask)
+        : kernels.rows_mask_f32(rows, cols, keep, scores, mask, scratch),
+    );
+  };
+
+  const projectTensors = (sparsity: number) => {
+    const shares =
+      distribution === "erdosRenyi"
+        ? erdosRenyi(
+            parameters.map(({ shape }) => shape),
+            sparsity,
+          )
+        : undefined;
+    for (const [i, one] of ranked.entries()) {
+      const { count, scores } = one;
+      thresholds[i] = projectTogether([one], scores, count, keptOf(count, shares ? shares[i] : sparsity));
     }
+  };
+
+  const projectAll = (sparsity: number) => {
+    let at = gathered;
+    for (const { count, scores } of ranked) {
+      kernels.copy_bytes(4 * count, scores, at);
+      at += 4 * count;
+    }
+    thresholds.fill(projectTogether(ranked, gathered, together, keptOf(together, sparsity)));
   };
 
   return {
     project(sparsity) {
-      if (scope === "tensor") {
-        for (const parameter of parameters) projectGroup([parameter], parameter.values, parameter.size, sparsity);
-      } else {
-        let at = gathered;
-        for (const { size, values } of parameters) {
-          kernels.copy_bytes(4 * size, values, at);
-          at += 4 * size;
-        }
-        projectGroup(parameters, gathered, total, sparsity);
+      if (block) {
+        for (const [i, { rows, cols, values }] of parameters.entries())
+          kernels.block_norms_f32(rows, cols, block[0], block[1], values, ranked[i].scores);
+      }
+      if (scope === "global") projectAll(sparsity);
+      else if (scope === "tensor") projectTensors(sparsity);
+      else for (const [i, one] of ranked.entries()) thresholds[i] = projectRows(one, parameters[i], sparsity);
+      if (block) {
+        for (const [i, { rows, cols, maskPointer }] of parameters.entries())
+          kernels.block_mask(rows, cols, block[0], block[1], ranked[i].mask, maskPointer);
       }
       if (revival === "zero") {
         for (const { size, values, maskPointer } of parameters)
@@ -103,8 +174,12 @@ export function createPruner(
         overlap: kept === 0 ? 1 : (kept - revived) / kept,
       };
     },
-    collapsed: () =>
-      parameters.filter(({ size, maskPointer }) => kernels.mask_count(size, maskPointer) === 0).map(({ name }) => name),
+    tensors: () =>
+      parameters.map(({ name, size, maskPointer }, i) => {
+        const kept = kernels.mask_count(size, maskPointer);
+        const sparsity = size === 0 ? 0 : 1 - kept / size;
+        return { name, sparsity, threshold: thresholds[i], collapsed: kept === 0 };
+      }),
   };
 }
 
@@ -113,4 +188,9 @@ function ones(byte: number): number {
   let count = 0;
   for (let rest = byte & 255; rest; rest &= rest - 1) count++;
   return count;
+}
+
+/** The f32 of these bits. */
+function floatOf(bits: number): number {
+  return new Float32Array(Uint32Array.of(bits).buffer)[0];
 }

@@ -46,7 +46,7 @@ export function quantizedParameter(
       return weight.kind === "int8" ? { kind: "int8", shape, q, scale } : sparseOf(shape, q, scale);
     },
   };
-  return prunable && mask ? { ...parameter, size, values, maskPointer: mask } : parameter;
+  return prunable && mask ? { ...parameter, size, values, maskPointer: mask, rows, cols, shape } : parameter;
 }
 
 function supportOf(weight: SparseWeight, rows: number, cols: number): Uint8Array {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/errors.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
+import { oneShot } from "../../src/schedule.js";
 import type { Batch } from "../../src/train/data.js";
 import { fit } from "../../src/train/fit.js";
 import type { FitOptions } from "../../src/train/options.js";
@@ -80,7 +81,21 @@ describe("options of fit", () => {
       { optimizer: { kind: "sgd", momentum: Number.NaN } },
       "fit: optimizer.momentum: expected a number of 0 or more, got NaN",
     ],
-    [{ scope: "foo" }, "fit: scope: expected one of global, tensor, got foo"],
+    [{ scope: "foo" }, 'fit: scope: expected one of global, tensor, channel, or N:M as "2:4", got foo'],
+    [{ scope: "4:4" }, 'fit: scope: expected one of global, tensor, channel, or N:M as "2:4", got 4:4'],
+    [{ scope: "0:4" }, 'fit: scope: expected one of global, tensor, channel, or N:M as "2:4", got 0:4'],
+    [{ scope: 24 }, 'fit: scope: expected one of global, tensor, channel, or N:M as "2:4", got 24'],
+    [
+      { scope: "2:4", schedule: oneShot({ sparsity: 0.9, hold: 1 }) },
+      "schedule.cycles[0]: expected a sparsity of at most 0.5 for the scope 2:4, got 0.9",
+    ],
+    [{ distribution: "uniform" }, "fit: distribution: expected a scope of tensor, got global"],
+    [{ scope: "tensor", distribution: "foo" }, "fit: distribution: expected one of uniform, erdosRenyi, got foo"],
+    [{ block: [4] }, "fit: block: expected [rows, columns], each in 1..1024, got 4"],
+    [{ block: [0, 4] }, "fit: block: expected [rows, columns], each in 1..1024, got 0,4"],
+    [{ block: [1, 4], scope: "channel" }, "fit: block: expected a scope of global or tensor, got channel"],
+    [{ prunable: 3 }, "fit: prunable: expected a function, patterns, or { in, out } of patterns, got Number"],
+    [{ prunable: { in: [3] } }, "fit: prunable: expected a function, patterns, or { in, out } of patterns, got Number"],
     [{ revival: "bar" }, "fit: revival: expected one of keep, zero, shadow, got bar"],
     [{ seed: 1.5 }, "fit: seed: expected an integer, got 1.5"],
     [{ data: 3 }, "fit: data: expected an iterable of batches, or a function that gives one, got Number"],

@@ -64,6 +64,10 @@ function largest(values: readonly number[], keep: number): boolean[] {
   return out;
 }
 
+/** The smallest magnitude that is kept, infinity where nothing is. */
+const leastOf = (values: readonly number[], bits: readonly boolean[]) =>
+  values.reduce((least, v, i) => (bits[i] ? Math.min(least, Math.abs(v)) : least), Number.POSITIVE_INFINITY);
+
 const settings = (schedule: Schedule, more: Partial<FitOptions> = {}): FitOptions => ({
   data: batches(scheduleLength(schedule) + 3),
   loss: "crossEntropy",
@@ -102,7 +106,10 @@ describe("the masks of every step", () => {
               for (const [i, bits] of now.entries())
                 expect(ones(bits)).toBe(sizes[i] - roundHalfEven(wanted * sizes[i]));
             }
-            if (wanted === level) {
+            const { cycle, name } = phaseAt(schedule, report.step);
+            const ended = name === "frozen" || (name === "hold" && cycle === schedule.cycles.length - 1);
+            // Masks follow shadows until the last ramp is over.
+            if (wanted === level && (revival !== "shadow" || ended)) {
               expect(now).toEqual(masks);
             } else if (scope === "global") {
               expect(now.flat()).toEqual(largest(values.flat(), ones(now.flat())));
@@ -111,6 +118,27 @@ describe("the masks of every step", () => {
             }
             expect(report.sparsity).toBeCloseTo(1 - ones(now.flat()) / total, 14);
             expect(report.phase).toEqual(phaseAt(schedule, report.step));
+            const came = now.flat().filter((bit, i) => bit && !masks.flat()[i]).length;
+            const left = ones(now.flat());
+            expect(report.masks).toEqual({
+              sparsity: report.sparsity,
+              revived: came,
+              overlap: left === 0 ? 1 : (left - came) / left,
+              tensors: names.map((name, i) => ({
+                name,
+                sparsity: expect.closeTo(1 - ones(now[i]) / sizes[i], 14),
+                threshold: expect.any(Number),
+                collapsed: ones(now[i]) === 0,
+              })),
+            });
+            if (wanted !== level) {
+              const least = now.map((bits, i) => leastOf(values[i], bits));
+              for (const [i, { threshold }] of report.masks!.tensors.entries()) {
+                const all = scope === "global" ? now.flat() : now[i];
+                const lowest = scope === "global" ? Math.min(...least) : least[i];
+                expect(threshold).toBe(all.every(Boolean) ? 0 : lowest);
+              }
+            }
             // The last step of a cycle compares its masks with those of the cycle before.
             const [here, next] = [phaseAt(schedule, report.step), phaseAt(schedule, report.step + 1)];
             const ends = here.name !== "frozen" && (next.cycle !== here.cycle || next.name === "frozen");
@@ -270,5 +298,56 @@ describe("what becomes of a pruned weight", () => {
     expect(zero[1].bits).toEqual(keep[1].bits);
     expect(zero[4].values).not.toEqual(keep[4].values);
     expect(keep[4].values).not.toEqual(shadow[4].values);
+  });
+});
+
+describe("shadows", () => {
+  const held = cyclical({ cycles: 2, sparsity: 0.8, warm: 2, ramp: 3, hold: 60 });
+
+  test("never outgrow what is kept, however long a level is held", async () => {
+    let before: MaskedWeight[] | undefined;
+    let moved = 0;
+    const options = settings(held, { revival: "shadow", data: batches(65), rate: 0.1 });
+    await train(net(), options, ({ masks, sparsity }, graph) => {
+      const now = maskedOf(graph);
+      for (const [t, { data }] of (sparsity > 0 && before ? before : []).entries()) {
+        for (const [i, bit] of bitsOf(now[t]).entries()) {
+          if (!bit) expect(Math.abs(data[i])).toBeLessThanOrEqual(masks!.tensors[t].threshold);
+        }
+      }
+      moved += masks!.revived;
+      before = now;
+    });
+    expect(moved).toBeGreaterThan(0);
+  });
+
+  test("are frozen with the masks after the last ramp", async () => {
+    const steps: MaskedWeight[][] = [];
+    await train(net(), settings(held, { revival: "shadow", data: batches(scheduleLength(held)) }), (_, graph) => {
+      steps.push(maskedOf(graph));
+    });
+    const [first, last] = [steps[65 + 6], steps[scheduleLength(held) - 1]];
+    for (const [i, { data, mask }] of last.entries()) {
+      expect(mask).toEqual(first[i].mask);
+      for (const [at, bit] of bitsOf(last[i]).entries()) if (!bit) expect(data[at]).toBe(first[i].data[at]);
+      expect(data).not.toEqual(first[i].data);
+    }
+  });
+
+  test("start from rest when a drop brings them back", async () => {
+    // Dense in step 0, half pruned in step 1, dense again in step 2: what came back moves by its gradient alone.
+    const schedule = denseSparseDense({ sparsity: 0.5, dense: 1, sparse: 1, end: 1 });
+    const steps: Graph[] = [];
+    const options = settings(schedule, { revival: "shadow", rate: 0.1, data: batches(3) });
+    await train(net(), options, (_, graph) => steps.push(graph));
+    const before = maskedOf(steps[1]);
+    const at = new Map([...steps[1].weights].map(([name, weight]) => [name, valuesOf(weight)]));
+    for (const [i, name] of names.entries()) {
+      const gradient = twinGradient(steps[1], batches(3)[2], "crossEntropy", name, at);
+      for (const [j, bit] of bitsOf(before[i]).entries()) {
+        const change = maskedOf(steps[2])[i].data[j] - before[i].data[j];
+        if (!bit) expect(change).toBeCloseTo(-0.1 * gradient[j], 5);
+      }
+    }
   });
 });
