@@ -1,6 +1,7 @@
 import { expected, ShapeError } from "../errors.js";
 import { Random } from "../random.js";
 import { sizeOf, type Tensor } from "../tensor.js";
+import { type Augmentation, createAugment } from "./augment.js";
 
 /** Class numbers for crossEntropy, values for meanSquaredError. */
 export type Target = Uint8Array | Uint32Array | Float32Array;
@@ -31,10 +32,16 @@ export function* batches(
     readonly labels?: ArrayLike<number>;
     readonly outputs?: Float32Array;
   },
-  options: { readonly size: number; readonly epochs: number; readonly seed: number },
+  options: {
+    readonly size: number;
+    readonly epochs: number;
+    readonly seed: number;
+    /** Random changes to inputs that are images [.., height, width]; what a teacher made of them stays. */
+    readonly augment?: Augmentation;
+  },
 ): Generator<Batch> {
   const { input, inputs, shape, labels, outputs } = examples;
-  const { size, epochs, seed } = options;
+  const { size, epochs, seed, augment } = options;
   const each = sizeOf(shape);
   const count = labels?.length ?? Math.floor(inputs.length / each);
   if (inputs.length !== count * each) {
@@ -48,6 +55,7 @@ export function* batches(
     throw new RangeError(expected("batches", `a size in 1..${count}`, `${size}`));
   }
   const random = new Random(seed);
+  const change = augment && createAugment(augment, shape, seed);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const data = new Float32Array(size * each);
   const target = labels && new Uint32Array(size);
@@ -62,7 +70,9 @@ export function* batches(
     for (let at = 0; at + size <= count; at += size) {
       for (let i = 0; i < size; i++) {
         const from = order[at + i];
-        data.set(inputs.subarray(from * each, (from + 1) * each), i * each);
+        const example = inputs.subarray(from * each, (from + 1) * each);
+        if (change) change(example, data.subarray(i * each, (i + 1) * each));
+        else data.set(example, i * each);
         if (target) target[i] = labels[from];
         if (taught) taught.set(outputs.subarray(from * made, (from + 1) * made), i * made);
       }

@@ -14,6 +14,7 @@ export {
   type Shape,
   sparsityAt,
 } from "../schedule.js";
+export type { Augmentation } from "./augment.js";
 export { type Batch, type Batches, batches, type Target } from "./data.js";
 export type { Distillation } from "./distill.js";
 export { type CycleReport, type Fit, fit, type MaskReport, type StepReport } from "./fit.js";
