@@ -184,18 +184,15 @@ class Training {
    */
   #prune(level: number, last: boolean): MaskReport {
     const shadows = this.#options.revival === "shadow";
-    const before = this.#pruner.masks();
-    if (level !== this.#level || (shadows && !last)) {
-      // What comes back by a drop starts from rest.
-      if (shadows && level < (this.#level ?? 0)) {
-        for (const { trained, maskPointer } of this.#prunables) this.#optimizer.forget(trained[0], maskPointer);
-      }
-      this.#level = level;
-      this.#pruner.project(level);
-    } else if (this.#masks) {
-      return { ...this.#masks, revived: 0, overlap: 1 };
-    }
     if (shadows && last) for (const { trained, maskPointer } of this.#prunables) trained[0].mask = maskPointer;
+    if (this.#masks && level === this.#level && (!shadows || last)) return { ...this.#masks, revived: 0, overlap: 1 };
+    // What comes back by a drop starts from rest.
+    if (shadows && level < (this.#level ?? 0)) {
+      for (const { trained, maskPointer } of this.#prunables) this.#optimizer.forget(trained[0], maskPointer);
+    }
+    this.#level = level;
+    const before = this.#pruner.masks();
+    this.#pruner.project(level);
     return { ...this.#pruner.changeSince(before), tensors: this.#pruner.tensors() };
   }
 

@@ -23,14 +23,6 @@ export interface FitOptions extends Pruning {
    * nothing is pruned, and masks and supports that the graph brings stay as they are.
    */
   readonly schedule?: Schedule;
-  /** `global` by default: one threshold over all prunable weights. */
-  readonly scope?: Pruning["scope"];
-  /** `uniform` by default; of the scope `tensor` alone. */
-  readonly distribution?: Pruning["distribution"];
-  /** [rows, columns]: whole blocks of the matrix [out, in] are pruned, by their norms; of the scopes `global` and `tensor`. */
-  readonly block?: Pruning["block"];
-  /** `keep` by default. */
-  readonly revival?: Revival;
   /**
    * Which weights may be pruned, by name: a function, patterns as `"conv*"` or `/^conv/`, or `{ in: [..], out: [..] }` of patterns. By default
    * every one of rank 2 or more; biases and other vectors never are.

@@ -11,9 +11,13 @@ export type Revival = "zero" | "keep" | "shadow";
 
 /** How a sparsity becomes masks. */
 export interface Pruning {
+  /** `global` by default: one threshold over all prunable weights. */
   readonly scope?: Scope;
+  /** `uniform` by default; of the scope `tensor` alone. */
   readonly distribution?: Distribution;
+  /** [rows, columns]: whole blocks of the matrix [out, in] are pruned, by their norms; of the scopes `global` and `tensor`. */
   readonly block?: Block;
+  /** `keep` by default. */
   readonly revival?: Revival;
 }
 

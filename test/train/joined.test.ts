@@ -7,7 +7,7 @@ import { type Graph, withWeights } from "../../src/graph/graph.js";
 import type { FactoredWeight, Int8Weight, Layout, SparseWeight } from "../../src/graph/weight.js";
 import { roundHalfEven } from "../../src/math.js";
 import { Model } from "../../src/runtime/session.js";
-import { cyclical } from "../../src/schedule.js";
+import { cyclical, oneShot } from "../../src/schedule.js";
 import type { FitOptions } from "../../src/train/options.js";
 import { normals } from "../support/kernels.js";
 import { expectClose, factoredWeight, fed, fullModule, runModule, storages } from "../support/network.js";
@@ -64,6 +64,25 @@ describe.each([
   ["factored by rows", () => factored("rows"), 27 * 5],
   ["factored by tile", () => factored("tile"), 54 * 5],
 ] as const)("a schedule over a weight that is %s", (_, make, coefficients) => {
+  test.each([
+    ["channel", 0.6],
+    ["2:4", 0.5],
+    ["1:2", 0.5],
+  ] as const)("scope %s: no row or group of its coefficients keeps more than its share", async (scope, sparsity) => {
+    const { graph } = await train(net(make()), settings({ scope, schedule: oneShot({ sparsity, hold: 3 }) }));
+    const after = graph.weights.get("w") as ReturnType<typeof make>;
+    const width = after.kind === "sparse" ? size / shape[0] : after.k;
+    const unit = scope === "channel" ? width : Number(scope.at(-1));
+    const most = unit - roundHalfEven(sparsity * unit);
+    const counts = new Map<string, number>();
+    for (const place of supportOf(after)) {
+      const group = `${Math.floor(place / width)} ${Math.floor((place % width) / unit)}`;
+      counts.set(group, (counts.get(group) ?? 0) + 1);
+    }
+    // Fewer where a kept coefficient rounds to 0.
+    expect(Math.max(...counts.values())).toBe(most);
+  });
+
   test.each(["shadow", "keep", "zero"] as const)("its support changes and its storage stays: %s", async (revival) => {
     const given = make();
     const steps: { places: Set<number>; sparsity: number }[] = [];
