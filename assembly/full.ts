@@ -19,7 +19,7 @@ export { column_sum_f32, channel_sum_f32 } from "./ops/reduce";
 export { topk_scratch_bytes, topk_threshold_f32 } from "./compress/topk";
 export { sddmm_csr_f32 } from "./compress/sddmm";
 export { topk_mask_f32, mask_apply_f32, mask_count } from "./compress/mask";
-export { rows_mask_f32, groups_mask_f32, block_norms_f32, block_mask } from "./compress/structure";
+export { rows_mask_scratch_bytes, rows_mask_f32, groups_mask_f32, block_norms_f32, block_mask } from "./compress/structure";
 export { inverse_factor_f64, quantize_feedback_f64, quadratic_rows_f64 } from "./compress/feedback";
 export {
   cholesky_solve_f64,

@@ -295,6 +295,7 @@ export interface FullKernels extends RunKernels, GradientKernels {
   mask_count(n: number, mask: P): number;
 
   // compress/structure
+  rows_mask_scratch_bytes(cols: number): number;
   rows_mask_f32(rows: number, cols: number, keep: number, x: P, mask: P, scratch: P): number;
   groups_mask_f32(rows: number, cols: number, group: number, keep: number, x: P, mask: P): number;
   block_norms_f32(rows: number, cols: number, high: number, wide: number, x: P, y: P): void;

@@ -78,7 +78,8 @@ export function createPruner(
   const together = ranked.reduce((sum, { count }) => sum + count, 0);
   const gathered = scope === "global" ? arena.alloc(4 * together) : 0;
   const largest = scope === "global" ? together : ranked.reduce((most, { count }) => Math.max(most, count), 0);
-  const scratch = arena.alloc(kernels.topk_scratch_bytes(largest));
+  const widest = scope === "channel" ? parameters.reduce((most, { cols }) => Math.max(most, cols), 0) : 0;
+  const scratch = arena.alloc(Math.max(kernels.topk_scratch_bytes(largest), kernels.rows_mask_scratch_bytes(widest)));
   const thresholds = parameters.map(() => 0);
   const groups = groupsOf(scope);
   if (revival === "shadow") for (const parameter of parameters) parameter.trained[0].mask = 0;

@@ -31,7 +31,7 @@ for (const { name, kernels } of builds()) {
             for (let r = 0; r < rows; r++)
               least = Math.min(least, choose(want, magnitudes(x), r * cols, (r + 1) * cols, keep));
             const guarded = new Guarded(kernels);
-            const scratch = guarded.room(kernels.topk_scratch_bytes(cols));
+            const scratch = guarded.room(kernels.rows_mask_scratch_bytes(cols));
             const mask = guarded.room((rows * cols + 7) >> 3);
             const got = kernels.rows_mask_f32(rows, cols, keep, guarded.placeFlush(x), mask, scratch);
             guarded.check();
