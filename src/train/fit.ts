@@ -68,6 +68,8 @@ export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
   checkGraph(given);
   const graph = rewrite(fold(hoist(modernize(given))), { MatMul: [turnedWeight] });
+  const matrices = [...graph.weights].filter(([, { shape }]) => shape.length > 1).map(([name]) => name);
+  const prunable = namesOf("fit: prunable", options.prunable ?? (() => true), matrices);
   let current: () => Graph = () => graph;
   return {
     graph: () => current(),
@@ -77,7 +79,7 @@ export function fit(given: Graph, options: FitOptions): Fit {
       try {
         for await (const batch of batchesOf(options)) {
           if (!training) {
-            training = new Training(graph, module, options, batch);
+            training = new Training(graph, module, { ...options, prunable }, batch);
             current = () => training!.graph();
           }
           const report = training.step(batch);
@@ -95,6 +97,9 @@ export function fit(given: Graph, options: FitOptions): Fit {
   };
 }
 
+/** Options with the names that may be pruned looked up. */
+type Chosen = FitOptions & { readonly prunable: (name: string) => boolean };
+
 /** Bytes that steps may go over between two turns of the event loop: some tenths of a second, and 1 % of the time at most. */
 const pauseBytes = 1 << 27;
 
@@ -103,7 +108,7 @@ class Training {
   /** Steps between two turns of the event loop. */
   readonly pauseEvery: number;
   readonly #graph: Graph;
-  readonly #options: FitOptions;
+  readonly #options: Chosen;
   readonly #engine: FullEngine;
   readonly #parameters = new Map<string, Parameter>();
   readonly #plan;
@@ -119,17 +124,15 @@ class Training {
   /** Masks at the end of the cycle before. */
   #peak: readonly Uint8Array[];
 
-  constructor(graph: Graph, module: WebAssembly.Module, options: FitOptions, first: Batch) {
+  constructor(graph: Graph, module: WebAssembly.Module, options: Chosen, first: Batch) {
     this.#graph = graph;
     this.#options = options;
     this.#engine = createEngine<FullKernels>(module, options.maxBytes);
     const engine = this.#engine;
-    const ranked = [...graph.weights].filter(([, { shape }]) => shape.length > 1).map(([name]) => name);
-    const allowed = namesOf("fit: prunable", options.prunable ?? (() => true), ranked);
     const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
       if (weight.kind === "dense" && !isReal(weight.dtype)) continue;
-      const prunable = options.schedule !== undefined && weight.shape.length > 1 && allowed(name);
+      const prunable = options.schedule !== undefined && weight.shape.length > 1 && options.prunable(name);
       const parameter = createParameter(engine, name, weight, prunable);
       this.#parameters.set(name, parameter);
       live.set(name, parameter.live);

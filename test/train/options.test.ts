@@ -94,6 +94,7 @@ describe("options of fit", () => {
     [{ block: [4] }, "fit: block: expected [rows, columns], each in 1..1024, got 4"],
     [{ block: [0, 4] }, "fit: block: expected [rows, columns], each in 1..1024, got 0,4"],
     [{ block: [1, 4], scope: "channel" }, "fit: block: expected a scope of global or tensor, got channel"],
+    [{ prunable: "conv*" }, "fit: prunable: expected a pattern that meets one of w, got conv*"],
     [{ prunable: 3 }, "fit: prunable: expected a function, patterns, or { in, out } of patterns, got Number"],
     [{ prunable: { in: [3] } }, "fit: prunable: expected a function, patterns, or { in, out } of patterns, got Number"],
     [{ revival: "bar" }, "fit: revival: expected one of keep, zero, shadow, got bar"],
