@@ -169,8 +169,8 @@ export function createPruner(
       for (const [i, { size, maskPointer }] of parameters.entries()) {
         const mask = bytesAt(engine, maskPointer, Math.ceil(size / 8));
         for (let j = 0; j < mask.length; j++) {
-          kept += ones(mask[j]);
-          revived += ones(mask[j] & ~before[i][j]);
+          kept += ones[mask[j]];
+          revived += ones[mask[j] & ~before[i][j]];
         }
       }
       return {
@@ -188,12 +188,12 @@ export function createPruner(
   };
 }
 
-/** Number of ones in a byte. */
-function ones(byte: number): number {
+/** Number of ones in each byte. */
+const ones = Uint8Array.from({ length: 256 }, (_, byte) => {
   let count = 0;
-  for (let rest = byte & 255; rest; rest &= rest - 1) count++;
+  for (let rest = byte; rest; rest &= rest - 1) count++;
   return count;
-}
+});
 
 /** The f32 of these bits. */
 function floatOf(bits: number): number {
