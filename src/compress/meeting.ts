@@ -34,13 +34,13 @@ export function compare(
     const own = x.length / (groups * cols);
     const taken = takenBy(half, count, own);
     count += own;
-    addSums(x, groups, cols, mean, square);
-    addSums(then[i], groups, cols, before, squareBefore);
-    if (taken) addSums(x, groups, cols, taken.mean);
+    addSums(x, stage, own, mean, square);
+    addSums(then[i], stage, own, before, squareBefore);
+    addSums(x, stage, taken, half.mean);
     if (wide === 0 || own === 0) continue;
     engine.arena.scope(() => {
       const [px, pt] = [place(engine, x), place(engine, then[i])];
-      addProducts(engine, [px, px], own, stage, gram, taken?.gram);
+      addProducts(engine, [px, px], own, stage, gram, { gram: half.gram, count: taken });
       addProducts(engine, [pt, px], own, stage, cross);
     });
   }

@@ -102,37 +102,37 @@ function emptySums({ groups, cols }: Product): Sums {
 function add(engine: Engine, into: Sums, rows: Float32Array, product: Product): void {
   const { groups, cols } = product;
   const count = rows.length / (groups * cols);
-  const half = into.half && takenBy(into.half, into.count, count);
-  addSums(rows, groups, cols, into.mean, into.square);
-  if (half) addSums(rows, groups, cols, half.mean);
+  const taken = into.half ? takenBy(into.half, into.count, count) : 0;
+  addSums(rows, product, count, into.mean, into.square);
+  if (into.half) addSums(rows, product, taken, into.half.mean);
   into.count += count;
-  const { gram } = into;
+  const { gram, half } = into;
   if (!gram || count === 0) return;
   engine.arena.scope(() => {
     const x = place(engine, rows);
-    addProducts(engine, [x, x], count, product, gram, half?.gram);
+    addProducts(engine, [x, x], count, product, gram, half && { gram: half.gram, count: taken });
   });
 }
 
-/** The half, if `count` more rows behind `before` others belong to it: by turns, so that it is half of all. */
-export function takenBy(half: Half, before: number, count: number): Half | undefined {
-  if (2 * half.count > before) return undefined;
-  half.count += count;
-  return half;
+/** How many of `count` more rows behind `before` others belong to the half: all or none by turns, of the first ones half. */
+export function takenBy(half: Half, before: number, count: number): number {
+  const taken = before === 0 ? Math.floor(count / 2) : 2 * half.count <= before ? count : 0;
+  half.count += taken;
+  return taken;
 }
 
-/** Adds rows [groups, count, cols] and their squares to sums [groups, cols]. */
+/** Adds the first `some` of rows [groups, count, cols], and their squares, to sums [groups, cols]. */
 export function addSums(
   rows: Float32Array,
-  groups: number,
-  cols: number,
+  { groups, cols }: Pick<Product, "groups" | "cols">,
+  some: number,
   sum: Float64Array,
   square?: Float64Array,
 ): void {
-  const count = rows.length / (groups * cols);
-  for (let group = 0, at = 0; group < groups; group++) {
+  for (let group = 0; group < groups; group++) {
     const first = group * cols;
-    for (let r = 0; r < count; r++) {
+    let at = (rows.length / groups) * group;
+    for (let r = 0; r < some; r++) {
       for (let c = 0; c < cols; c++, at++) {
         const value = rows[at];
         sum[first + c] += value;
@@ -142,25 +142,31 @@ export function addSums(
   }
 }
 
-/** sums += A^T B of each group, and `more` likewise; A, B f32 [groups, count, cols], sums [groups, cols, cols]. */
+/**
+ * sums += A^T B of each group; A, B f32 [groups, count, cols], sums [groups, cols, cols].
+ * @param half is given what the first `count` of the rows add
+ */
 export function addProducts(
   engine: Engine,
   [a, b]: readonly [number, number],
   count: number,
   { groups, cols }: Pick<Product, "groups" | "cols">,
   sums: Float64Array,
-  more?: Float64Array,
+  half?: { readonly gram: Float64Array; readonly count: number },
 ): void {
   const { arena, kernels } = engine;
   const y = arena.alloc(4 * cols * cols);
   const scratch = arena.alloc(kernels.gemm_scratch_bytes(cols, cols, count));
-  for (let group = 0, at = 0; group < groups; group++) {
-    const from = 4 * group * count * cols;
-    floatsAt(engine, y, cols * cols).fill(0);
-    kernels.gemm_tn_f32(cols, cols, count, a + from, b + from, y, scratch);
-    for (const value of floatsAt(engine, y, cols * cols)) {
-      if (more) more[at] += value;
-      sums[at++] += value;
-    }
+  const add = (group: number, row: number, rows: number, into: readonly Float64Array[]) => {
+    if (rows === 0) return;
+    const from = 4 * (group * count + row) * cols;
+    const product = floatsAt(engine, y, cols * cols).fill(0);
+    kernels.gemm_tn_f32(cols, cols, rows, a + from, b + from, y, scratch);
+    for (const all of into) for (let i = 0, at = group * cols * cols; i < product.length; i++) all[at++] += product[i];
+  };
+  const taken = half?.count ?? 0;
+  for (let group = 0; group < groups; group++) {
+    if (half) add(group, 0, taken, [sums, half.gram]);
+    add(group, taken, count - taken, [sums]);
   }
 }

@@ -77,3 +77,18 @@ describe("steady", () => {
     expect(steady({ ...moments, chance: 0 }).gram).toBe(gram);
   });
 });
+
+it("inputs given all at once tell as much of chance as when they come by and by", () => {
+  const graph = network("Gemm", [13], [4], { transB: 1 }, [4, 13], 4);
+  const data = rowsOf(40, 13, 9);
+  const parts = (count: number) =>
+    Array.from({ length: 40 / count }, (_, i) => ({
+      x: { dtype: "float32" as const, shape: [count, 13], data: data.slice(13 * count * i, 13 * count * (i + 1)) },
+    }));
+  const chances = [40, 20, 4, 1].map((count) => observe(graph, fullModule, parts(count)).get("w")!.chance!);
+  for (const chance of chances) {
+    expect(chance).toBeGreaterThan(0.02);
+    expect(chance).toBeLessThan(3 * chances[0]);
+    expect(chance).toBeGreaterThan(chances[0] / 3);
+  }
+});
