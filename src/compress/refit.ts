@@ -46,7 +46,7 @@ export async function refit(
     const [then, now] = walks.map((walk, i) =>
       walk.next(i === 0 ? dense : graph).map((x) => rowsOf(x, stage, dense, places)),
     );
-    const meeting = compare(engine, then, now, stage);
+    const meeting = compare(engine, then, now, stage, examples);
     const weights =
       stage.kind === "norm"
         ? normed(dense, meeting, stage, store)
