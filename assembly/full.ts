@@ -3,6 +3,8 @@ export * from "./run";
 export { conv_grad_w_f32, conv_grad_x_f32, conv_grad_scratch_bytes } from "./ops/conv";
 export { depthwise_grad_w_f32, depthwise_grad_x_f32 } from "./ops/depthwise";
 export { max_pool_grad_f32, average_pool_grad_f32 } from "./ops/pool";
+export { pool_grad_f32 } from "./ops/pool-grad";
+export { resample_grad_f32 } from "./ops/resample";
 export {
   relu_grad_f32,
   softmax_grad_f32,

@@ -57,11 +57,11 @@ export function pool_f32(
 }
 
 /** The first of from, from + step, .. that is not negative. */
-function within(from: i32, step: i32): i32 {
+export function within(from: i32, step: i32): i32 {
   return from < 0 ? from + (step - 1 - from) / step * step : from;
 }
 
-function steps(from: i32, to: i32, step: i32): i32 {
+export function steps(from: i32, to: i32, step: i32): i32 {
   return (to - from + step - 1) / step;
 }
 

@@ -47,3 +47,25 @@ export function resample_f32(
     }
   }
 }
+
+/**
+ * dx[o, first[j] + t, i] += sum over j of weights[j, t] dy[o, j, i], in the order of j.
+ * dy: f32 [outer, m, inner]; dx: f32 [outer, n, inner], added into, apart from dy; the rest as above.
+ */
+export function resample_grad_f32(
+  outer: i32, n: i32, m: i32, inner: i32, taps: i32, first: usize, weights: usize, dy: usize, dx: usize,
+): void {
+  const row = <usize>inner << 2;
+  for (; outer > 0; outer--, dx += <usize>n * row) {
+    for (let j: usize = 0; j < <usize>m; j++, dy += row) {
+      let to = dx + <usize>load<u32>(first + (j << 2)) * row;
+      for (let t: usize = 0; t < <usize>taps; t++, to += row) {
+        const weight = load<f32>(weights + ((j * <usize>taps + t) << 2));
+        const w = f32x4.splat(weight);
+        let i: usize = 0;
+        for (; i + 16 <= row; i += 16) v128.store(to + i, f32x4.add(v128.load(to + i), f32x4.mul(w, v128.load(dy + i))));
+        for (; i < row; i += 4) store<f32>(to + i, load<f32>(to + i) + weight * load<f32>(dy + i));
+      }
+    }
+  }
+}

@@ -97,6 +97,16 @@ export interface GradientKernels {
     dx: P,
     countIncludePad: number,
   ): void;
+  // biome-ignore format: sizes in lines
+  pool_grad_f32(
+    kind: number, p: number, planes: number, d: number, h: number, w: number, kd: number, kh: number, kw: number,
+    sd: number, sh: number, sw: number, dd: number, dh: number, dw: number, pd: number, ph: number, pw: number,
+    ed: number, eh: number, ew: number, od: number, oh: number, ow: number, x: P, y: P, dy: P, dx: P,
+  ): void;
+  // biome-ignore format: sizes in lines
+  resample_grad_f32(
+    outer: number, n: number, m: number, inner: number, taps: number, first: P, weights: P, dy: P, dx: P,
+  ): void;
   relu_grad_f32(n: number, y: P, dy: P, dx: P): void;
   clip_grad_f32(n: number, x: P, dy: P, dx: P, lo: number, hi: number): void;
   softmax_grad_f32(rows: number, cols: number, y: P, dy: P, dx: P): void;

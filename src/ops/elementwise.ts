@@ -8,21 +8,8 @@ import { broadcastShape, walkOf } from "./broadcast.js";
 import { elementsOf } from "./element.js";
 import { heldAfter, isRelu } from "./held.js";
 import { sized } from "./known.js";
-import type { GradSlots, Info, Launch, Op, Site, Slots } from "./op.js";
-import {
-  type Combination,
-  combine,
-  copy,
-  fold,
-  launchOf,
-  map,
-  type Operand,
-  type Recipe,
-  recipeOf,
-  room,
-  standing,
-  zero,
-} from "./recipe.js";
+import type { Info, Launch, Op, Site, Slots } from "./op.js";
+import { type Combination, combine, copy, launchOf, map, type Operand, recipeOf, standing, zero } from "./recipe.js";
 
 export type Numbers = "floats" | "ints" | "unsigned" | "numbers" | "bools" | "any";
 
@@ -131,36 +118,7 @@ export const add: Op = {
       return { scratch: 0, run };
     };
   },
-  grad:
-    ({ kernels }) =>
-    (io) => {
-      const recipe = recipeOf(kernels);
-      for (const i of [0, 1]) addGradient(recipe, kernels, io, i);
-      return launchOf(recipe);
-    },
 };
-
-/** dInput += dOutput, summed over what the input was repeated along. */
-function addGradient(
-  recipe: Recipe,
-  kernels: Parameters<NonNullable<Op["grad"]>>[0]["kernels"],
-  { inputs, outputs, dInputs, dOutputs }: GradSlots,
-  i: number,
-): void {
-  if (!dInputs[i]) return;
-  const { shape } = outputs[0];
-  const own = inputs[i]!.shape;
-  const size = sizeOf(own);
-  const first = shape.length - own.length;
-  const axes = shape.flatMap((dim, d) => (dim !== 1 && (own[d - first] ?? 1) === 1 ? [d] : []));
-  let from: Operand = { at: () => dOutputs[0], shape, dtype: "float32" };
-  if (axes.length > 0) {
-    const sum = room(recipe, own);
-    fold(recipe, "sum", from, axes, sum);
-    from = sum;
-  }
-  recipe.steps.push((scratch) => kernels.add_into_f32(size, from.at(scratch), dInputs[i]));
-}
 
 export const sub: Op = binary("sub", "numbers");
 export const mul: Op = binary("mul", "numbers");

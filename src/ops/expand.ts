@@ -2,8 +2,8 @@ import { expected, ShapeError } from "../errors.js";
 import { showShape } from "../tensor.js";
 import { only } from "./attributes.js";
 import { inputOf, knownIntegers, sized } from "./known.js";
-import { between, type Dimension, moving, steps, widthOf } from "./move.js";
-import type { Op } from "./op.js";
+import { between, type Dimension, type Move, moving, steps, undoing, widthOf } from "./move.js";
+import { gradientsOf, type Op, type Slot } from "./op.js";
 
 /** x repeated along its dimensions of size 1, and along new ones before them, to the shape that both it and input 1 broadcast to. */
 export const expand: Op = {
@@ -27,16 +27,22 @@ export const expand: Op = {
   lower({ kernels }) {
     return ({ inputs, outputs }) => {
       const x = inputs[0]!;
-      const [y] = outputs;
-      const width = widthOf(x);
-      const missing = y.shape.length - x.shape.length;
-      const own = steps(x.shape, width);
-      const from = y.shape.map((_, i) => (i < missing || x.shape[i - missing] === 1 ? 0 : own[i - missing]));
-      const dims = between(y.shape, from, steps(y.shape, width));
-      return { scratch: 0, run: moving(kernels, width, [{ dims, x: x.pointer, y: y.pointer }]) };
+      return { scratch: 0, run: moving(kernels, widthOf(x), [expanded(x, outputs[0])]) };
     };
   },
+  grad:
+    ({ kernels }) =>
+    (io) =>
+      undoing(kernels, [expanded(...gradientsOf(io))]),
 };
+
+function expanded(x: Slot, y: Slot): Move {
+  const width = widthOf(x);
+  const missing = y.shape.length - x.shape.length;
+  const own = steps(x.shape, width);
+  const from = y.shape.map((_, i) => (i < missing || x.shape[i - missing] === 1 ? 0 : own[i - missing]));
+  return { dims: between(y.shape, from, steps(y.shape, width)), x: x.pointer, y: y.pointer };
+}
 
 /** x repeated as often as input 1 says, along each dimension. */
 export const tile: Op = {
@@ -53,15 +59,22 @@ export const tile: Op = {
   lower({ node, kernels }) {
     return ({ inputs, outputs }) => {
       const x = inputs[0]!;
-      const [y] = outputs;
-      const width = widthOf(x);
-      const repeats = knownIntegers(node, inputs, 1);
-      const [from, to] = [steps(x.shape, width), steps(y.shape, width)];
-      const dims = x.shape.flatMap((size, i): Dimension[] => [
-        { size: repeats[i], from: 0, to: size * to[i] },
-        { size, from: from[i], to: to[i] },
-      ]);
-      return { scratch: 0, run: moving(kernels, width, [{ dims, x: x.pointer, y: y.pointer }]) };
+      const move = tiled(x, outputs[0], knownIntegers(node, inputs, 1));
+      return { scratch: 0, run: moving(kernels, widthOf(x), [move]) };
     };
   },
+  grad:
+    ({ node, kernels }) =>
+    (io) =>
+      undoing(kernels, [tiled(...gradientsOf(io), knownIntegers(node, io.inputs, 1))]),
 };
+
+function tiled(x: Slot, y: Slot, repeats: readonly number[]): Move {
+  const width = widthOf(x);
+  const [from, to] = [steps(x.shape, width), steps(y.shape, width)];
+  const dims = x.shape.flatMap((size, i): Dimension[] => [
+    { size: repeats[i], from: 0, to: size * to[i] },
+    { size, from: from[i], to: to[i] },
+  ]);
+  return { dims, x: x.pointer, y: y.pointer };
+}

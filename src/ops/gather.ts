@@ -5,7 +5,7 @@ import { axisOf, integer, only } from "./attributes.js";
 import { checkIndices, checkRoom, offsetsOf } from "./indices.js";
 import { checkIndexType, inputOf, sized } from "./known.js";
 import { steps, widthOf } from "./move.js";
-import type { Info, Op } from "./op.js";
+import { gradientsOf, type Info, type Op } from "./op.js";
 
 /**
  * y[a, i, b] = x[a, indices[i], b]: slices along an axis. Negative indices count from the end; one outside is a ShapeError, at run
@@ -39,6 +39,31 @@ export const gather: Op = {
       });
     };
   },
+  grad({ node, kernels }) {
+    return (io) => {
+      const [dx, dy] = gradientsOf(io);
+      const index = io.inputs[1]!;
+      const axis = axisOf(node, integer(node, "axis", 0), dx.shape.length);
+      const limit = dx.shape[axis];
+      const run = sizeOf(dx.shape.slice(axis + 1));
+      const outer = sizeOf(dx.shape.slice(0, axis));
+      const none = index.shape.map(() => 0);
+      const { count, fill } = offsetsOf(kernels, index, index.shape, none, [{ limit, stride: 4 * run }], node);
+      return launchOf(sizeOf(dy.shape), 4 * count, (scratch) => {
+        fill(scratch);
+        for (let o = 0; o < outer; o++) {
+          kernels.scatter_f32(
+            count,
+            run,
+            dy.pointer + 4 * o * count * run,
+            scratch,
+            dx.pointer + 4 * o * limit * run,
+            0,
+          );
+        }
+      });
+    };
+  },
 };
 
 /** A launch that does nothing where there is nothing to write. */
@@ -69,6 +94,20 @@ export const gatherElements: Op = {
       return launchOf(count, 4 * count, (scratch) => {
         fill(scratch);
         kernels.gather_bytes(1, count, width, 0, x.pointer, scratch, outputs[0].pointer);
+      });
+    };
+  },
+  grad({ node, kernels }) {
+    return (io) => {
+      const [dx, dy] = gradientsOf(io);
+      const index = io.inputs[1]!;
+      const axis = axisOf(node, integer(node, "axis", 0), dx.shape.length);
+      const own = steps(dx.shape, 4);
+      const along = { limit: dx.shape[axis], stride: own[axis] };
+      const { count, fill } = offsetsOf(kernels, index, index.shape, own.with(axis, 0), [along], node);
+      return launchOf(count, 4 * count, (scratch) => {
+        fill(scratch);
+        kernels.scatter_f32(count, 1, dy.pointer, scratch, dx.pointer, 0);
       });
     };
   },

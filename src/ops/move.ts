@@ -1,5 +1,5 @@
 import type { RunKernels } from "../kernels/abi.js";
-import { bytesOf, type Slot } from "./op.js";
+import { bytesOf, type Launch, type Slot } from "./op.js";
 
 /** One dimension of a strided copy: its size, and the bytes from one element to the next in the source and the destination. */
 export interface Dimension {
@@ -43,6 +43,21 @@ export function moving(kernels: RunKernels, width: number, moves: readonly Move[
   if (runs.length === 1) return runs[0];
   return () => {
     for (const run of runs) run();
+  };
+}
+
+/** The gradient of copies of floats: what stands where each of them put it is added where it came from, the last copy first. */
+export function undoing(kernels: RunKernels, moves: readonly Move[]): Launch {
+  const runs = moves.toReversed().map(({ dims, x, y }) => {
+    const back = dims.map(({ size, from, to }) => ({ size, from: to, to: from }));
+    const run = over(kernels.accumulate_f32, 4, back);
+    return () => run(y, x);
+  });
+  return {
+    scratch: 0,
+    run() {
+      for (const run of runs) run();
+    },
   };
 }
 

@@ -12,13 +12,6 @@ const lower: Op["lower"] =
     run: kernels.copy_bytes.bind(undefined, bytesOf(inputs[0]!), inputs[0]!.pointer, outputs[0].pointer),
   });
 
-const grad: NonNullable<Op["grad"]> =
-  ({ kernels }) =>
-  ({ outputs, dInputs, dOutputs }) => {
-    const size = sizeOf(outputs[0].shape);
-    return { scratch: 0, run: () => kernels.add_into_f32(size, dOutputs[0], dInputs[0]) };
-  };
-
 /** [d0, .., dn] -> [d0 * .. * d(axis - 1), d(axis) * .. * dn]. */
 export const flatten: Op = {
   alias: true,
@@ -33,7 +26,6 @@ export const flatten: Op = {
     return [[sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))]];
   }),
   lower,
-  grad,
 };
 
 export const identity: Op = {
@@ -41,7 +33,6 @@ export const identity: Op = {
   attrs: (node) => only(node, []),
   infer: ofAny((node, inputs) => [shapeOf(node, inputs, 0)]),
   lower,
-  grad,
 };
 
 /** The elements in another shape: 0 stands for the input's own size there (or with allowzero for none), one -1 for what is left. */
@@ -73,7 +64,6 @@ export const reshape: Op = {
     return [{ ...info, known }];
   },
   lower,
-  grad,
 };
 
 /** Without the dimensions of size 1 that `axes` names, or without all of them. */
@@ -92,7 +82,6 @@ export const squeeze: Op = {
     return [{ dtype, shape: shape.filter((_, i) => !axes.includes(i)), known }];
   },
   lower,
-  grad,
 };
 
 /** With dimensions of size 1 where `axes` says that they stand in the result. */
@@ -111,5 +100,4 @@ export const unsqueeze: Op = {
     return [{ dtype, shape: made, known }];
   },
   lower,
-  grad,
 };

@@ -3,20 +3,20 @@ import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
 import { type Launch, type Op, ofFloats, type Site, type Slot, type Slots } from "./op.js";
-import { combine, launchOf, map, type Operand, recipeOf, reshaped, room, standing } from "./recipe.js";
-import { standardized } from "./statistics.js";
+import { combine, fold, launchOf, map, type Operand, recipeOf, reshaped, room, standing } from "./recipe.js";
+import { centred, standardized } from "./statistics.js";
 
 /**
- * y = (x - mean) / sqrt(var + epsilon) * gamma + beta per channel, with stored statistics; inputs x, gamma, beta, mean, var.
+ * y = (x - mean) / sqrt(var + epsilon) * gamma + beta per channel, with stored statistics, or with training_mode = 1 those of the batch;
+ * inputs x, gamma, beta, mean, var.
  * S. Ioffe, C. Szegedy, "Batch normalization", 2015.
  */
 export const batchNormalization: Op = {
   inPlace: true,
   attrs(node) {
     only(node, ["epsilon", "momentum", "training_mode"]);
-    if (integer(node, "training_mode", 0) !== 0) {
-      throw new UnsupportedError(expected(`${node.name}.training_mode`, "0", "1"));
-    }
+    const mode = integer(node, "training_mode", 0);
+    if (mode !== 0 && mode !== 1) throw new ShapeError(expected(`${node.name}.training_mode`, "0 or 1", `${mode}`));
   },
   infer: ofFloats((node, inputs) => {
     const shape = shapeOf(node, inputs, 0);
@@ -24,10 +24,12 @@ export const batchNormalization: Op = {
       throw new ShapeError(expected(`${node.name} (BatchNormalization)`, "batch and channels", showShape(shape)));
     }
     for (let i = 1; i < 5; i++) checkChannels(node, i, shapeOf(node, inputs, i), shape[1]);
-    return [shape];
+    return inTraining(node) ? [shape, [shape[1]], [shape[1]]] : [shape];
   }),
   lower(site) {
-    if ([1, 2, 3, 4].some((i) => !site.weight(i))) return (io) => ofComputed(site, io);
+    if (inTraining(site.node)) return (io) => ofBatch(site, io);
+    const changes = (i: number) => !site.weight(i) || site.weight(i)?.kind === "live";
+    if ([1, 2, 3, 4].some(changes)) return (io) => ofComputed(site, io);
     const pointers = [1, 2, 3, 4].map((i) => site.dense(i));
     const shapes = [1, 2, 3, 4].map((i) => shapeOf(site.node, [site.weight(i)?.shape], 0));
     const channels = sizeOf(shapes[0]);
@@ -54,6 +56,44 @@ export const batchNormalization: Op = {
     };
   },
 };
+
+function inTraining(node: GraphNode): boolean {
+  return integer(node, "training_mode", 0) === 1;
+}
+
+/**
+ * With the mean and the variance of the batch; outputs y, and what the stored ones become: momentum times what they are, and the rest
+ * of the batch's.
+ */
+function ofBatch({ node, kernels }: Site, { inputs, outputs }: Slots): Launch {
+  const recipe = recipeOf(kernels);
+  const [n, c] = inputs[0]!.shape;
+  const plane = sizeOf(inputs[0]!.shape.slice(2));
+  const channels = [n, c, plane];
+  const [x, ...others] = inputs.slice(0, 5).map((slot, i) => reshaped(standing(slot!), i === 0 ? channels : [1, c, 1]));
+  const [gamma, beta, ...before] = others;
+  const [mean, variance] = [room(recipe, [1, c, 1]), room(recipe, [1, c, 1])];
+  const y = reshaped(standing(outputs[0]), channels);
+  centred(recipe, x, [0, 2], y, mean);
+  fold(recipe, "sumSquare", y, [0, 2], variance);
+  map(recipe, "quotient", variance, variance, n * plane);
+  const momentum = number(node, "momentum", 0.9);
+  for (const [i, made] of [mean, variance].entries()) {
+    const slot = outputs[i + 1];
+    if (!slot) continue;
+    const [to, part] = [reshaped(standing(slot), [1, c, 1]), room(recipe, [1, c, 1])];
+    map(recipe, "quotient", before[i], to, 1 / momentum);
+    map(recipe, "quotient", made, part, 1 / (1 - momentum));
+    combine(recipe, "add", to, part, to);
+  }
+  const scale = room(recipe, [1, c, 1]);
+  map(recipe, "quotient", variance, scale, 1, number(node, "epsilon", 1e-5));
+  map(recipe, "sqrt", scale, scale);
+  combine(recipe, "div", gamma, scale, scale);
+  combine(recipe, "mul", y, scale, y);
+  combine(recipe, "add", y, beta, y);
+  return launchOf(recipe);
+}
 
 /** The same where not all of gamma, beta, mean, var are weights: scale and shift are made in each run. */
 function ofComputed({ node, kernels }: Site, { inputs, outputs }: Slots): Launch {

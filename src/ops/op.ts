@@ -105,6 +105,14 @@ export interface GradSlots extends Slots {
   readonly dOutputs: readonly number[];
 }
 
+/** The gradients of the first input and of the first output, as slots. */
+export function gradientsOf({ inputs, outputs, dInputs, dOutputs }: GradSlots): [dx: Slot, dy: Slot] {
+  return [
+    { ...inputs[0]!, pointer: dInputs[0] },
+    { ...outputs[0], pointer: dOutputs[0] },
+  ];
+}
+
 /** Where an operator is lowered: its node, its weights, the kernels, and memory that lives as long as the session. */
 export interface Site {
   readonly node: GraphNode;

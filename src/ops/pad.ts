@@ -3,8 +3,8 @@ import type { GraphNode } from "../graph/graph.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { axesOf, only, word } from "./attributes.js";
 import { checkSameType, inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
-import { between, type Move, moving, steps, widthOf } from "./move.js";
-import type { Info, Op, Slot } from "./op.js";
+import { between, type Move, moving, steps, undoing, widthOf } from "./move.js";
+import { gradientsOf, type Info, type Op, type Slot } from "./op.js";
 
 const modes = ["constant", "reflect", "edge", "wrap"] as const;
 type Mode = (typeof modes)[number];
@@ -44,6 +44,15 @@ export const pad: Op = {
       const value = inputs[2]?.pointer || table(new Float64Array(1));
       const moves = marginMoves(mode, x, outputs[0], padsOf(node, x.shape, inputs), value);
       return { scratch: 0, run: moving(kernels, widthOf(x), moves) };
+    };
+  },
+  /** Margins that repeat the middle give it what they have, in dY itself, which nothing reads later. The margin's value is a constant. */
+  grad({ node, kernels }) {
+    const mode = word(node, "mode", modes, "constant");
+    return (io) => {
+      const [dx, dy] = gradientsOf(io);
+      const [inner, ...margins] = marginMoves(mode, dx, dy, padsOf(node, dx.shape, io.inputs), 0);
+      return undoing(kernels, mode === "constant" ? [inner] : [inner, ...margins]);
     };
   },
 };

@@ -100,7 +100,7 @@ export const hardSwish: Op = each((recipe, x, y) => map(recipe, "hardSwish", x, 
  * y = max(x, 0) + log(1 + u), u = e^-|x|, so that neither end overflows; what 1 + u = w loses of u comes back over w. y may be in the
  * place of x.
  */
-function softly(recipe: Recipe, x: Operand, y: Operand): void {
+export function softly(recipe: Recipe, x: Operand, y: Operand): void {
   const [u, w, lost] = [room(recipe, x.shape), room(recipe, x.shape), room(recipe, x.shape)];
   map(recipe, "abs", x, u);
   map(recipe, "neg", u, u);
@@ -145,7 +145,7 @@ export const swish: Op = gated(["alpha"], (recipe, x, g, node) => {
 });
 
 /** y = f(x) for each element in TypeScript: for what is rare. */
-function scalar(recipe: Recipe, f: (x: number) => number, x: Operand, y: Operand): void {
+export function scalar(recipe: Recipe, f: (x: number) => number, x: Operand, y: Operand): void {
   const size = sizeOf(x.shape);
   const [source, target] = [x, y].map(() => viewing(recipe.kernels, "float32", size));
   recipe.steps.push((scratch) => {

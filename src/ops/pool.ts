@@ -1,12 +1,12 @@
 import { isFloat } from "../dtype.js";
-import { expected, ShapeError, UnsupportedError } from "../errors.js";
+import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
-import type { RunKernels } from "../kernels/abi.js";
-import { showShape } from "../tensor.js";
+import type { FullKernels, RunKernels } from "../kernels/abi.js";
+import { showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { convert } from "./cast.js";
 import { inputOf } from "./known.js";
-import { type Info, type Launch, type Op, ofFloats, type Site, type Slot } from "./op.js";
+import { type GradSlots, type Info, type Launch, type Op, ofFloats, type Site, type Slot } from "./op.js";
 import { checkType } from "./quantized.js";
 import { launchOf, recipeOf, room, standing } from "./recipe.js";
 import { sidesOf, sidesOutput, windowOf } from "./window.js";
@@ -61,6 +61,34 @@ function reachesOver(node: GraphNode): boolean {
   return integer(node, "ceil_mode", 0) !== 0;
 }
 
+type Window = Parameters<RunKernels["pool_f32"]> extends [number, number, ...infer W, P, P, P, number] ? W : never;
+type P = number;
+
+/** planes, sizes, kernel, strides, dilations, pads at both ends, output, each of three sides: what the general kernels begin with. */
+function windowSizes(node: GraphNode, x: readonly number[], made: readonly number[]): Window {
+  const sides = sidesOf(node, x.slice(2));
+  const three = (values: readonly number[], missing: number): [number, number, number] => {
+    const all = [...new Array(3 - values.length).fill(missing), ...values];
+    return [all[0], all[1], all[2]];
+  };
+  return [
+    x[0] * x[1],
+    ...three(x.slice(2), 1),
+    ...three(sides.kernel, 1),
+    ...three(sides.strides, 1),
+    ...three(sides.dilations, 1),
+    ...three(sides.begins, 0),
+    ...three(sides.ends, 0),
+    ...three(made.slice(2), 1),
+  ];
+}
+
+/** One window over all there is. */
+function wholeSizes(x: readonly number[]): Window {
+  const size = sizeOf(x.slice(2));
+  return [x[0] * x[1], 1, 1, size, 1, 1, size, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1];
+}
+
 /** Any window over one to three sides. */
 function general(
   kernels: RunKernels,
@@ -70,31 +98,17 @@ function general(
   [y, indices]: readonly (Slot | undefined)[],
   power = 0,
 ): Launch {
-  const sizes = x.shape.slice(2);
-  const sides = sidesOf(node, sizes);
-  const three = (values: readonly number[], missing: number): [number, number, number] => {
-    const all = [...new Array(3 - values.length).fill(missing), ...values];
-    return [all[0], all[1], all[2]];
-  };
-  const made = (y ?? indices)!.shape.slice(2);
+  const sizes = windowSizes(node, x.shape, (y ?? indices)!.shape);
   const columns = integer(node, "storage_order", 0);
-  const planes = x.shape[0] * x.shape[1];
   const [pointer, to, at] = [x.pointer, y?.pointer ?? 0, indices?.pointer ?? 0];
-  const [d, h, w] = three(sizes, 1);
-  const [kd, kh, kw] = three(sides.kernel, 1);
-  const [sd, sh, sw] = three(sides.strides, 1);
-  const [dd, dh, dw] = three(sides.dilations, 1);
-  const [pd, ph, pw] = three(sides.begins, 0);
-  const [ed, eh, ew] = three(sides.ends, 0);
-  const [od, oh, ow] = three(made, 1);
-  return {
-    scratch: 0,
-    // biome-ignore format: sizes in lines
-    run: () => kernels.pool_f32(
-      kind, power, planes, d, h, w, kd, kh, kw, sd, sh, sw, dd, dh, dw, pd, ph, pw, ed, eh, ew, od, oh, ow, pointer, to, at,
-      columns,
-    ),
-  };
+  return { scratch: 0, run: () => kernels.pool_f32(kind, power, ...sizes, pointer, to, at, columns) };
+}
+
+/** Its gradient. */
+function back(kernels: FullKernels, kind: number, sizes: Window, io: GradSlots, power = 0): Launch {
+  const [x, y] = [io.inputs[0]!.pointer, io.outputs[0].pointer];
+  const [dy, dx] = [io.dOutputs[0], io.dInputs[0]];
+  return { scratch: 0, run: () => kernels.pool_grad_f32(kind, power, ...sizes, x, y, dy, dx) };
 }
 
 function largest({ node, kernels }: Site, x: Slot, [y, indices]: readonly (Slot | undefined)[]): Launch {
@@ -129,10 +143,12 @@ export const maxPool: Op = {
   },
   grad:
     ({ node, kernels }) =>
-    ({ inputs, outputs, dInputs, dOutputs }) => {
+    (io) => {
+      const { inputs, outputs, dInputs, dOutputs } = io;
       const x = inputs[0]!;
-      onlyPlain(node, x);
-      const sizes = sizesOf(node, x.shape, outputs[0].shape);
+      const [{ shape }] = outputs;
+      if (!isPlain(node, x)) return back(kernels, kinds.max, windowSizes(node, x.shape, shape), io);
+      const sizes = sizesOf(node, x.shape, shape);
       return { scratch: 0, run: () => kernels.max_pool_grad_f32(...sizes, x.pointer, dOutputs[0], dInputs[0]) };
     },
 };
@@ -153,10 +169,15 @@ export const averagePool: Op = {
     },
   grad:
     ({ node, kernels }) =>
-    ({ inputs, outputs, dInputs, dOutputs }) => {
-      onlyPlain(node, inputs[0]!);
-      const sizes = sizesOf(node, inputs[0]!.shape, outputs[0].shape);
+    (io) => {
+      const { inputs, outputs, dInputs, dOutputs } = io;
+      const x = inputs[0]!;
       const count = integer(node, "count_include_pad", 0);
+      if (reachesOver(node) || !isPlain(node, x)) {
+        const kind = count ? kinds.averageOfPads : kinds.average;
+        return back(kernels, kind, windowSizes(node, x.shape, outputs[0].shape), io);
+      }
+      const sizes = sizesOf(node, x.shape, outputs[0].shape);
       return { scratch: 0, run: () => kernels.average_pool_grad_f32(...sizes, dOutputs[0], dInputs[0], count) };
     },
 };
@@ -169,19 +190,16 @@ export const lpPool: Op = {
     ({ node, kernels }) =>
     ({ inputs, outputs }) =>
       general(kernels, node, kinds.lp, inputs[0]!, outputs, powerOf(node)),
+  grad:
+    ({ node, kernels }) =>
+    (io) =>
+      back(kernels, kinds.lp, windowSizes(node, io.inputs[0]!.shape, io.outputs[0].shape), io, powerOf(node)),
 };
 
 function powerOf(node: GraphNode): number {
   const p = integer(node, "p", 2);
   if (p < 1 || p > 64) throw new ShapeError(expected(`${node.name}.p`, "1 to 64", `${p}`));
   return p;
-}
-
-function onlyPlain(node: GraphNode, x: Slot): void {
-  if (isPlain(node, x) && !reachesOver(node)) return;
-  throw new UnsupportedError(
-    expected(`${node.name} (${node.op})`, "a gradient of images without dilation or ceil_mode", "another"),
-  );
 }
 
 /** One window over all there is: [n, c, ...] -> [n, c, 1, ...]. */
@@ -196,39 +214,35 @@ function whole(kind: number, names: readonly string[] = []): Op {
       ({ kernels, node }) =>
       ({ inputs, outputs }) => {
         const x = inputs[0]!;
-        const sizes = x.shape.slice(2).reduce((a, b) => a * b, 1);
-        const planes = x.shape[0] * x.shape[1];
         const power = kind === kinds.lp ? powerOf(node) : 0;
         const [from, to] = [x.pointer, outputs[0].pointer];
         if (kind === kinds.average) {
-          return {
-            scratch: 0,
-            run: () => kernels.average_pool_f32(planes, 1, sizes, 1, sizes, 1, 1, 0, 0, 1, 1, from, to, 0),
-          };
+          const sizes = wholeImage(x.shape);
+          return { scratch: 0, run: () => kernels.average_pool_f32(...sizes, from, to, 0) };
         }
-        return {
-          scratch: 0,
-          // biome-ignore format: sizes in lines
-          run: () => kernels.pool_f32(
-            kind, power, planes, 1, 1, sizes, 1, 1, sizes, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, from, to, 0, 0,
-          ),
-        };
+        const sizes = wholeSizes(x.shape);
+        return { scratch: 0, run: () => kernels.pool_f32(kind, power, ...sizes, from, to, 0, 0) };
+      },
+    grad:
+      ({ kernels, node }) =>
+      (io) => {
+        const { shape } = io.inputs[0]!;
+        const [dy, dx] = [io.dOutputs[0], io.dInputs[0]];
+        if (kind === kinds.average) {
+          const sizes = wholeImage(shape);
+          return { scratch: 0, run: () => kernels.average_pool_grad_f32(...sizes, dy, dx, 0) };
+        }
+        return back(kernels, kind, wholeSizes(shape), io, kind === kinds.lp ? powerOf(node) : 0);
       },
   };
 }
 
-/** Mean over all pixels: [n, c, h, w] -> [n, c, 1, 1]. */
-export const globalAveragePool: Op = {
-  ...whole(kinds.average),
-  grad:
-    ({ kernels }) =>
-    ({ inputs, dInputs, dOutputs }) => {
-      const { shape } = inputs[0]!;
-      const sizes = shape.slice(2).reduce((a, b) => a * b, 1);
-      const all: Sizes = [shape[0] * shape[1], 1, sizes, 1, sizes, 1, 1, 0, 0, 1, 1];
-      return { scratch: 0, run: () => kernels.average_pool_grad_f32(...all, dOutputs[0], dInputs[0], 0) };
-    },
-};
+function wholeImage(x: readonly number[]): Sizes {
+  const size = sizeOf(x.slice(2));
+  return [x[0] * x[1], 1, size, 1, size, 1, 1, 0, 0, 1, 1];
+}
 
+/** Mean over all pixels: [n, c, h, w] -> [n, c, 1, 1]. */
+export const globalAveragePool: Op = whole(kinds.average);
 export const globalMaxPool: Op = whole(kinds.max);
 export const globalLpPool: Op = whole(kinds.lp, ["p"]);

@@ -242,7 +242,10 @@ export function rowByRow(
 /**
  * A reduction over axes as passes [outer, k, inner] over neighbouring ones, the innermost first; none where nothing is to be gathered.
  */
-function passesOf(shape: readonly number[], axes: readonly number[]): { outer: number; k: number; inner: number }[] {
+export function passesOf(
+  shape: readonly number[],
+  axes: readonly number[],
+): { outer: number; k: number; inner: number }[] {
   const groups: { size: number; reduced: boolean }[] = [];
   for (const [i, size] of shape.entries()) {
     if (size === 1) continue;

@@ -28,7 +28,7 @@ import {
 type Make = (recipe: Recipe, x: Operand, axes: readonly number[], y: Operand) => void;
 
 /** The axes that are reduced: given as an input, else all; undefined where there are none and that means nothing is done. */
-function axesIn(node: GraphNode, inputs: readonly (Info | undefined)[]): readonly number[] | undefined {
+export function axesIn(node: GraphNode, inputs: readonly (Info | undefined)[]): readonly number[] | undefined {
   const { shape } = inputs[0]!;
   const given = optionalIntegers(node, inputs, 1) ?? [];
   if (given.length > 0) return axesOf(node, given, shape.length);

@@ -6,8 +6,17 @@ import { showShape, sizeOf } from "../tensor.js";
 import { axesOf, number, only, word } from "./attributes.js";
 import { inputOf, knownIntegers, knownNumbers, sized } from "./known.js";
 import { between, type Move, moving, steps, wholly, widthOf } from "./move.js";
-import type { Info, Op, Slot, Table } from "./op.js";
-import { type Axis, insideOf, isIdentity, nearestOf, type Resampling, resamplingOf, tapsOf } from "./resample.js";
+import type { GradSite, GradSlots, Info, Launch, Op, Slot, Table } from "./op.js";
+import {
+  type Axis,
+  insideOf,
+  isIdentity,
+  nearestOf,
+  type Resampling,
+  resamplingOf,
+  type Taps,
+  tapsOf,
+} from "./resample.js";
 
 const policies = ["stretch", "not_larger", "not_smaller"] as const;
 
@@ -52,10 +61,7 @@ export const resize: Op = {
       const x = inputs[0]!;
       const [y] = outputs;
       const all = axesIn(node, x.shape, inputs);
-      // What shrinks most goes first, and leaves less for the rest; of the others, rows before columns are made longer.
-      const axes = all
-        .filter((axis) => !isIdentity(how, axis))
-        .sort((a, b) => a.to / a.from - b.to / b.from || b.axis - a.axis);
+      const axes = inOrder(how, all);
       if (axes.length === 0 || sizeOf(y.shape) === 0) return { scratch: 0, run: wholly(kernels, x, y) };
       let shape = x.shape;
       let most = 0;
@@ -82,7 +88,61 @@ export const resize: Op = {
       };
     };
   },
+  grad: (site) => (io) => back(site, io),
 };
+
+/** What shrinks most goes first, and leaves less for the rest; of the others, rows before columns are made longer. */
+function inOrder(how: Resampling, axes: readonly Axis[]): Axis[] {
+  return axes.filter((axis) => !isIdentity(how, axis)).sort((a, b) => a.to / a.from - b.to / b.from || b.axis - a.axis);
+}
+
+/** Each pass the other way, from the last to the first; the nearest element is a sum of one. */
+function back({ node, kernels }: GradSite, { inputs, dInputs, dOutputs }: GradSlots): Launch {
+  const how = resamplingOf(node);
+  if (how.coordinates === "tf_crop_and_resize") {
+    throw new UnsupportedError(expected(`${node.name} (Resize)`, "a gradient of the whole", "tf_crop_and_resize"));
+  }
+  let { shape } = inputs[0]!;
+  let bytes = 0;
+  const room = (size: number) => {
+    const at = bytes;
+    bytes += Math.ceil((4 * size) / 64) * 64;
+    return at;
+  };
+  const passes = inOrder(how, axesIn(node, shape, inputs)).map((axis, i) => {
+    const { taps, first, weights } = how.mode === "nearest" ? alone(nearestOf(how, axis)) : tapsOf(how, axis);
+    const size = sizeOf(shape);
+    const [outer, inner] = [sizeOf(shape.slice(0, axis.axis)), sizeOf(shape.slice(axis.axis + 1))];
+    shape = shape.with(axis.axis, axis.to);
+    const at = { first: room(first.length), weights: room(weights.length), dx: i === 0 ? 0 : room(size) };
+    return { axis, taps, first, weights, outer, inner, size, at };
+  });
+  if (passes.length === 0) {
+    return { scratch: 0, run: () => kernels.add_into_f32(sizeOf(shape), dOutputs[0], dInputs[0]) };
+  }
+  return {
+    scratch: bytes,
+    run(scratch) {
+      const { buffer } = kernels.memory;
+      let dy = dOutputs[0];
+      for (let i = passes.length - 1; i >= 0; i--) {
+        const { axis, taps, first, weights, outer, inner, size, at } = passes[i];
+        new Uint32Array(buffer, scratch + at.first, first.length).set(first);
+        new Float32Array(buffer, scratch + at.weights, weights.length).set(weights);
+        const dx = i === 0 ? dInputs[0] : scratch + at.dx;
+        if (i > 0) kernels.fill_row_f32(1, size, 0, dx);
+        const [places, parts] = [scratch + at.first, scratch + at.weights];
+        kernels.resample_grad_f32(outer, axis.from, axis.to, inner, taps, places, parts, dy, dx);
+        dy = dx;
+      }
+    },
+  };
+}
+
+/** One element of the source for each of the result. */
+function alone(first: Uint32Array): Taps {
+  return { taps: 1, first, weights: new Float32Array(first.length).fill(1) };
+}
 
 /** One dimension of a tensor of `shape` into its new size. */
 function passOf(

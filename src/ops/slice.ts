@@ -3,8 +3,8 @@ import type { GraphNode } from "../graph/graph.js";
 import { showShape } from "../tensor.js";
 import { axesOf, axisOf, integer, only, shapeOf } from "./attributes.js";
 import { checkSameType, inputOf, knownIntegers, optionalIntegers, sized } from "./known.js";
-import { between, moving, steps, widthOf } from "./move.js";
-import type { Info, Op, Slot } from "./op.js";
+import { between, type Move, moving, steps, undoing, widthOf } from "./move.js";
+import { gradientsOf, type Info, type Op, type Slot } from "./op.js";
 
 /** Every `step`-th element of a dimension, from `start` on. */
 interface Range {
@@ -22,21 +22,30 @@ export const slice: Op = {
   },
   lower({ node, kernels }) {
     return ({ inputs, outputs }) => {
-      const x = inputs[0]!;
-      const [y] = outputs;
-      const width = widthOf(x);
-      const ranges = rangesOf(node, x.shape, inputs);
-      const from = steps(x.shape, width);
-      const dims = between(
-        y.shape,
-        ranges.map(({ step }, i) => step * from[i]),
-        steps(y.shape, width),
-      );
-      const start = ranges.reduce((sum, range, i) => sum + range.start * from[i], 0);
-      return { scratch: 0, run: moving(kernels, width, [{ dims, x: x.pointer + start, y: y.pointer }]) };
+      const move = sliced(node, inputs, inputs[0]!, outputs[0]);
+      return { scratch: 0, run: moving(kernels, widthOf(outputs[0]), [move]) };
     };
   },
+  grad:
+    ({ node, kernels }) =>
+    (io) => {
+      const [x, y] = gradientsOf(io);
+      return undoing(kernels, [sliced(node, io.inputs, x, y)]);
+    },
 };
+
+function sliced(node: GraphNode, inputs: readonly (Info | undefined)[], x: Slot, y: Slot): Move {
+  const width = widthOf(x);
+  const ranges = rangesOf(node, x.shape, inputs);
+  const from = steps(x.shape, width);
+  const dims = between(
+    y.shape,
+    ranges.map(({ step }, i) => step * from[i]),
+    steps(y.shape, width),
+  );
+  const start = ranges.reduce((sum, range, i) => sum + range.start * from[i], 0);
+  return { dims, x: x.pointer + start, y: y.pointer };
+}
 
 function rangesOf(node: GraphNode, shape: readonly number[], inputs: readonly (Info | undefined)[]): Range[] {
   const starts = knownIntegers(node, inputs, 1);
@@ -76,19 +85,34 @@ export const split: Op = {
   lower({ node, kernels }) {
     return ({ inputs, outputs }) => {
       const x = inputs[0]!;
-      const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
-      const sizes = partsOf(node, x.shape[axis], inputs);
-      let at = 0;
-      const parts = sizes.map((size, i) => {
-        const part = partOf(x, axis, at, size);
-        at += size;
-        // An output that nobody wants has no slot.
-        return outputs[i] ? [{ dims: part.dims, x: part.pointer, y: outputs[i].pointer }] : [];
-      });
-      return { scratch: 0, run: moving(kernels, widthOf(x), parts.flat()) };
+      return { scratch: 0, run: moving(kernels, widthOf(x), taken(node, inputs, x, outputs)) };
     };
   },
+  grad:
+    ({ node, kernels }) =>
+    (io) => {
+      const x = { ...io.inputs[0]!, pointer: io.dInputs[0] };
+      const parts = io.outputs.map((y, i) => y && io.dOutputs[i] && { ...y, pointer: io.dOutputs[i] });
+      return undoing(kernels, taken(node, io.inputs, x, parts));
+    },
 };
+
+/** @param outputs one that nobody wants has no slot */
+function taken(
+  node: GraphNode,
+  inputs: readonly (Info | undefined)[],
+  x: Slot,
+  outputs: readonly (Slot | undefined | 0)[],
+): Move[] {
+  const axis = axisOf(node, integer(node, "axis", 0), x.shape.length);
+  let at = 0;
+  return partsOf(node, x.shape[axis], inputs).flatMap((size, i) => {
+    const part = partOf(x, axis, at, size);
+    at += size;
+    const y = outputs[i];
+    return y ? [{ dims: part.dims, x: part.pointer, y: y.pointer }] : [];
+  });
+}
 
 function partsOf(node: GraphNode, size: number, inputs: readonly (Info | undefined)[]): number[] {
   const where = `${node.name} (Split)`;
@@ -147,16 +171,29 @@ export const concat: Op = {
   lower({ node, kernels }) {
     return ({ inputs, outputs }) => {
       const [y] = outputs;
-      const axis = axisOf(node, integer(node, "axis", 0), y.shape.length);
-      let at = 0;
-      const moves = inputs.map((x) => {
-        const size = x!.shape[axis];
-        const { dims, pointer } = partOf(y, axis, at, size);
-        at += size;
-        const turned = dims.map((dim) => ({ size: dim.size, from: dim.to, to: dim.from }));
-        return { dims: turned, x: x!.pointer, y: pointer };
-      });
-      return { scratch: 0, run: moving(kernels, widthOf(y), moves) };
+      return { scratch: 0, run: moving(kernels, widthOf(y), joined(node, inputs, y)) };
     };
   },
+  grad:
+    ({ node, kernels }) =>
+    ({ inputs, outputs, dInputs, dOutputs }) => {
+      const given = inputs.map((x, i) => ({ ...x!, pointer: dInputs[i] }));
+      const moves = joined(node, given, { ...outputs[0], pointer: dOutputs[0] });
+      return undoing(
+        kernels,
+        moves.filter(({ x }) => x !== 0),
+      );
+    },
 };
+
+function joined(node: GraphNode, inputs: readonly (Slot | undefined)[], y: Slot): Move[] {
+  const axis = axisOf(node, integer(node, "axis", 0), y.shape.length);
+  let at = 0;
+  return inputs.map((x) => {
+    const size = x!.shape[axis];
+    const { dims, pointer } = partOf(y, axis, at, size);
+    at += size;
+    const turned = dims.map((dim) => ({ size: dim.size, from: dim.to, to: dim.from }));
+    return { dims: turned, x: x!.pointer, y: pointer };
+  });
+}

@@ -1,4 +1,3 @@
-import { expected, UnsupportedError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { sizeOf } from "../tensor.js";
 import { axisOf, integer, only, shapeOf } from "./attributes.js";
@@ -27,7 +26,7 @@ const along: Pick<Op, "attrs" | "infer" | "inPlace"> = {
 };
 
 /** The axis; of a scalar none, and 0 is taken for it. */
-function axisIn(node: GraphNode, shape: readonly number[]): number {
+export function axisIn(node: GraphNode, shape: readonly number[]): number {
   return axisOf(node, integer(node, "axis", -1), Math.max(1, shape.length));
 }
 
@@ -59,18 +58,6 @@ export const softmax: Op = {
       fold(recipe, "sum", y, [axis], sum);
       combine(recipe, "div", y, sum, y);
       return launchOf(recipe);
-    },
-  grad:
-    ({ kernels, node }) =>
-    ({ outputs, dInputs, dOutputs }) => {
-      const { pointer, shape } = outputs[0];
-      const axis = axisIn(node, shape);
-      if (sizeOf(shape.slice(axis + 1)) !== 1) {
-        throw new UnsupportedError(expected(`${node.name}.axis`, "the last axis, in training", `${axis}`));
-      }
-      const cols = shape[axis] ?? 1;
-      const rows = cols === 0 ? 0 : sizeOf(shape) / cols;
-      return { scratch: 0, run: () => kernels.softmax_grad_f32(rows, cols, pointer, dOutputs[0], dInputs[0]) };
     },
 };
 

@@ -2,7 +2,7 @@ import { expected, ShapeError } from "../errors.js";
 import type { GraphNode } from "../graph/graph.js";
 import { showShape } from "../tensor.js";
 import { integer, only, shapeOf, word } from "./attributes.js";
-import { between, moving, steps, widthOf } from "./move.js";
+import { between, type Dimension, moving, steps, undoing, widthOf } from "./move.js";
 import { type Op, ofAny } from "./op.js";
 
 /** A tensor seen in another shape, whose dimensions go to other places: dimension i of the result is perm[i] of the source. */
@@ -19,20 +19,29 @@ function turning(attrs: Op["attrs"], turned: (node: GraphNode, shape: readonly n
     lower({ node, kernels }) {
       return ({ inputs, outputs }) => {
         const x = inputs[0]!;
-        const { shape, perm } = turned(node, x.shape);
         const width = widthOf(x);
-        const from = steps(shape, width);
-        const sizes = perm.map((axis) => shape[axis]);
-        const dims = between(
-          sizes,
-          perm.map((axis) => from[axis]),
-          steps(sizes, width),
-        );
+        const dims = turnedDims(turned(node, x.shape), width);
         const run = moving(kernels, width, [{ dims, x: x.pointer, y: outputs[0].pointer }]);
         return { scratch: 0, run };
       };
     },
+    grad({ node, kernels }) {
+      return ({ inputs, dInputs, dOutputs }) => {
+        const dims = turnedDims(turned(node, inputs[0]!.shape), 4);
+        return undoing(kernels, [{ dims, x: dInputs[0], y: dOutputs[0] }]);
+      };
+    },
   };
+}
+
+function turnedDims({ shape, perm }: Turned, width: number): Dimension[] {
+  const from = steps(shape, width);
+  const sizes = perm.map((axis) => shape[axis]);
+  return between(
+    sizes,
+    perm.map((axis) => from[axis]),
+    steps(sizes, width),
+  );
 }
 
 interface Result {

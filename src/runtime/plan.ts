@@ -1,7 +1,7 @@
 import type { TypedArray } from "../dtype.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { type Engine, put } from "../kernels/engine.js";
-import type { Info, Launch, PlacedWeight, Slot, Table } from "../ops/op.js";
+import type { Info, Launch, PlacedWeight, Slot, Slots, Table } from "../ops/op.js";
 import { type Inferred, inferGraph } from "../passes/infer.js";
 import { copying } from "./copies.js";
 import { type Lifetimes, lifetimesOf } from "./lifetimes.js";
@@ -12,7 +12,10 @@ import { type Lifetime, type MemoryPlan, planMemory } from "./memory-plan.js";
 export interface PlannedStep {
   readonly node: GraphNode;
   /** Its values by their names on this way through the network. */
+  readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** What it is bound to; of a weight that the node has placed for itself the address is 0. */
+  readonly io: Slots;
   /** Whether the output takes the place of an input. */
   readonly inPlace: boolean;
   readonly launch: Launch;
@@ -24,6 +27,10 @@ export interface PlannedStep {
 export interface Plan {
   /** Inputs, outputs and everything between: where each value lives. */
   readonly slots: ReadonlyMap<string, Slot>;
+  /** What stands where another value does, in another shape: the name of that one. */
+  readonly aliases: ReadonlyMap<string, string>;
+  /** Where each output of the graph is found, by its name on this way through the network. */
+  readonly outputs: readonly string[];
   readonly steps: readonly PlannedStep[];
   /** The place of each value that has one, as its number in `lifetimes`. */
   readonly homes: ReadonlyMap<string, number>;
@@ -69,18 +76,20 @@ export function bindPlan(
     ]);
     const at = memory.offsets.map((offset) => base + offset);
     const bound = bindSteps(known, values, at);
-    if (bound.tables <= tables && bound.launches.every((launch, step) => launch.scratch <= scratch[step])) {
+    if (bound.tables <= tables && bound.launches.every(({ launch }, step) => launch.scratch <= scratch[step])) {
       arena.release(base);
       arena.alloc(memory.bytes);
       const { slots, constants, launches } = bound;
       const places = at.slice(lifetimes.length + 1);
-      const planned = steps.map(({ node, outputs }, i) => {
-        return { node, outputs, inPlace: values.inPlace.has(i), launch: launches[i], scratch: places[i] };
+      const planned = steps.map(({ node, inputs, outputs }, i) => {
+        return { node, inputs, outputs, inPlace: values.inPlace.has(i), ...launches[i], scratch: places[i] };
       });
-      return { slots, steps: planned, homes: values.homes, lifetimes, base, memory, constants };
+      const { aliases, homes } = values;
+      const { outputs } = inferred;
+      return { slots, aliases, outputs, steps: planned, homes, lifetimes, base, memory, constants };
     }
     tables = Math.max(tables, bound.tables);
-    scratch = bound.launches.map((launch, step) => Math.max(scratch[step], launch.scratch));
+    scratch = bound.launches.map(({ launch }, step) => Math.max(scratch[step], launch.scratch));
   }
 }
 
@@ -126,7 +135,7 @@ function bindSteps(known: Known, { steps, aliases, homes, lifetimes }: Lifetimes
         : slot;
     });
     const io = { inputs, outputs: to.map((name) => slotOf(name)!) };
-    return own ? own.bind(io, table) : copying(engine.kernels, copies!, io);
+    return { io, launch: own ? own.bind(io, table) : copying(engine.kernels, copies!, io) };
   });
   for (const [i, { name }] of graph.outputs.entries()) slots.set(name, slotOf(known.outputs[i])!);
   return { slots, constants, launches, tables: next - first };

@@ -1,11 +1,11 @@
 import { load } from "#kernels/full";
-import { holds, type TypedArray } from "../dtype.js";
+import { holds, inMemory, type TypedArray } from "../dtype.js";
 import { DivergedError, expected, ShapeError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
-import { type Graph, withWeights } from "../graph/graph.js";
+import { type Graph, type ValueInfo, withWeights } from "../graph/graph.js";
 import { isReal, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
-import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
+import { createEngine, type FullEngine, put } from "../kernels/engine.js";
 import type { PlacedWeight } from "../ops/op.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
@@ -18,10 +18,12 @@ import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, type Schedule, sparsityAt } from "../schedule.js";
 import { checkTensor, nameOf, type Tensor } from "../tensor.js";
 import { createBackward } from "./backward.js";
+import { constantsOf } from "./constants.js";
 import { createParameter } from "./create.js";
 import type { Batch } from "./data.js";
 import { bindLoss } from "./loss.js";
 import { namesOf } from "./names.js";
+import { bindStatistics, inTraining } from "./norms.js";
 import { bindOptimizer } from "./optim.js";
 import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
 import { isPrunable, type Parameter, type Prunable } from "./parameter.js";
@@ -60,16 +62,21 @@ export interface Fit extends AsyncIterable<StepReport> {
 
 /**
  * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
- * quantization. Norms with stored statistics are folded into the weights before them. Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
+ * quantization. Norms with stored statistics are folded into the weights before them, or with `norms: "batch"` take those of the batch.
+ * Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
  * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
  * where the loss is no longer a number
  */
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
   checkGraph(given);
-  const graph = rewrite(fold(hoist(modernize(given))), { MatMul: [turnedWeight] });
+  const modern = modernize(given);
+  const folded = options.norms === "batch" ? hoist(modern) : fold(hoist(modern));
+  const graph = rewrite(folded, { MatMul: [turnedWeight] });
   const matrices = [...graph.weights].filter(([, { shape }]) => shape.length > 1).map(([name]) => name);
   const prunable = namesOf("fit: prunable", options.prunable ?? (() => true), matrices);
+  const fixed = constantsOf(graph, given);
+  const trainable = namesOf("fit: trainable", options.trainable ?? ((name) => !fixed(name)), [...graph.weights.keys()]);
   let current: () => Graph = () => graph;
   return {
     graph: () => current(),
@@ -79,7 +86,7 @@ export function fit(given: Graph, options: FitOptions): Fit {
       try {
         for await (const batch of batchesOf(options)) {
           if (!training) {
-            training = new Training(graph, module, { ...options, prunable }, batch);
+            training = new Training(graph, module, { ...options, prunable, trainable }, batch);
             current = () => training!.graph();
           }
           const report = training.step(batch);
@@ -98,7 +105,7 @@ export function fit(given: Graph, options: FitOptions): Fit {
 }
 
 /** Options with the names that may be pruned looked up. */
-type Chosen = FitOptions & { readonly prunable: (name: string) => boolean };
+type Chosen = FitOptions & Readonly<Record<"prunable" | "trainable", (name: string) => boolean>>;
 
 /** Bytes that steps may go over between two turns of the event loop: some tenths of a second, and 1 % of the time at most. */
 const pauseBytes = 1 << 27;
@@ -112,6 +119,7 @@ class Training {
   readonly #engine: FullEngine;
   readonly #parameters = new Map<string, Parameter>();
   readonly #plan;
+  readonly #keepStatistics;
   readonly #backward;
   readonly #loss;
   readonly #optimizer;
@@ -131,21 +139,23 @@ class Training {
     const engine = this.#engine;
     const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
-      if (weight.kind === "dense" && !isReal(weight.dtype)) continue;
+      if ((weight.kind === "dense" && !isReal(weight.dtype)) || !options.trainable(name)) continue;
       const prunable = options.schedule !== undefined && weight.shape.length > 1 && options.prunable(name);
       const parameter = createParameter(engine, name, weight, prunable);
       this.#parameters.set(name, parameter);
       live.set(name, parameter.live);
     }
-    this.#shapes = new Map(graph.inputs.map(({ name }) => [name, inputOf(first, name).shape]));
-    const lowered = lowerGraph(engine, graph, { live });
+    this.#shapes = new Map(graph.inputs.map((input) => [input.name, inputOf(first, input).shape]));
+    const inStep = inTraining(graph, options.norms === "batch");
+    const lowered = lowerGraph(engine, inStep, { live });
     const infos = new Map(graph.inputs.map(({ name, dtype }) => [name, { dtype, shape: this.#shapes.get(name)! }]));
-    this.#plan = bindPlan(engine, graph, lowered, infos, { live, keep: true });
+    this.#plan = bindPlan(engine, inStep, lowered, infos, { live, keep: true });
     enterPlan(engine, this.#plan);
-    this.#backward = createBackward(engine, graph, this.#plan, this.#parameters);
+    this.#keepStatistics = bindStatistics(engine, this.#plan, this.#parameters);
+    this.#backward = createBackward(engine, this.#plan, (name) => lowered.weights.dense(name), this.#parameters);
     const output = graph.outputs[0];
-    const gradient = this.#backward.outputs.get(output.name);
-    if (gradient === undefined) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
+    const gradient = this.#backward.output;
+    if (gradient === 0) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
     this.#loss = bindLoss(engine, module, options, this.#plan.slots.get(output.name)!, gradient);
     const trained = [...this.#parameters.values()].flatMap((parameter) => parameter.trained);
     this.#prunables = [...this.#parameters.values()].filter(isPrunable);
@@ -170,6 +180,7 @@ class Training {
     for (const parameter of this.#parameters.values()) parameter.pull();
     const rate = rateAt(rateOf(this.#options), step);
     this.#optimizer.step(rate);
+    this.#keepStatistics();
     const cycle = schedule && this.#cycle(schedule, step);
     return { step, loss, rate, sparsity: this.#masks?.sparsity ?? 0, phase, masks: this.#masks, cycle };
   }
@@ -200,8 +211,9 @@ class Training {
   }
 
   #feed(batch: Batch): void {
-    for (const { name } of this.#graph.inputs) {
-      const tensor = inputOf(batch, name);
+    for (const input of this.#graph.inputs) {
+      const { name } = input;
+      const tensor = inputOf(batch, input);
       const slot = this.#plan.slots.get(name)!;
       const wanted = this.#shapes.get(name)!;
       if (tensor.shape.length !== wanted.length || tensor.shape.some((dim, i) => dim !== wanted[i])) {
@@ -209,7 +221,7 @@ class Training {
           expected(`fit: input ${name}`, `[${wanted.join(", ")}] in every batch`, `[${tensor.shape.join(", ")}]`),
         );
       }
-      floatsAt(this.#engine, slot.pointer, tensor.data.length).set(tensor.data as Float32Array);
+      put(this.#engine, slot.pointer, tensor.data);
     }
   }
 
@@ -232,15 +244,16 @@ function isLast({ cycles }: Schedule, { cycle, name }: Phase): boolean {
   return name === "frozen" || (name === "hold" && cycle === cycles.length - 1);
 }
 
-function inputOf(batch: Batch, name: string): Tensor & { data: TypedArray } {
+function inputOf(batch: Batch, { name, dtype }: ValueInfo): Tensor & { data: TypedArray } {
   const tensor = batch.inputs[name];
   if (ArrayBuffer.isView(tensor)) {
     throw new ShapeError(expected(`fit: input ${name}`, "a tensor { dtype, shape, data }", nameOf(tensor)));
   }
   if (!tensor) throw new ShapeError(expected("fit: batch", `a tensor for input ${name}`, "none"));
   checkTensor(`fit: input ${name}`, tensor);
-  if (!holds("float32", tensor.data)) {
-    throw new ShapeError(expected(`fit: input ${name}`, "float32 values", nameOf(tensor.data)));
+  const wanted = inMemory(dtype);
+  if (!holds(wanted, tensor.data)) {
+    throw new ShapeError(expected(`fit: input ${name}`, `${wanted} values`, nameOf(tensor.data)));
   }
   return tensor;
 }

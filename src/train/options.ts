@@ -24,6 +24,17 @@ export interface FitOptions extends Pruning {
    */
   readonly schedule?: Schedule;
   /**
+   * Which weights are trained, by name as `prunable`; by default every one of floating-point numbers but constants: single numbers
+   * without dimensions, bounds of Clip, exponents of Pow, sizes of Resize, and what Constant nodes hold. Those of integers never are.
+   */
+  readonly trainable?: Names;
+  /**
+   * What becomes of BatchNormalization. `fold`, by default: stored statistics go into the weights before them, and where that cannot be,
+   * they stay as they are. `batch`: mean and variance are those of each batch, and the stored ones follow them by the node's `momentum`.
+   * Nodes with training_mode = 1 do so in any case.
+   */
+  readonly norms?: "fold" | "batch";
+  /**
    * Which weights may be pruned, by name: a function, patterns as `"conv*"` or `/^conv/`, or `{ in: [..], out: [..] }` of patterns. By default
    * every one of rank 2 or more; biases and other vectors never are.
    */
@@ -41,6 +52,7 @@ export function checkOptions(options: FitOptions): void {
     throw new TypeError(expected("fit", "options", nameOf(options)));
   }
   const { data, loss, optimizer, rate, schedule, scope, distribution, block, revival, prunable, seed } = options;
+  const { trainable, norms } = options;
   const oneOf = (where: string, value: unknown, allowed: readonly string[]) => {
     if (!allowed.includes(value as string)) {
       throw new TypeError(expected(`fit: ${where}`, `one of ${allowed.join(", ")}`, String(value)));
@@ -52,6 +64,7 @@ export function checkOptions(options: FitOptions): void {
   }
   checkLoss(loss);
   checkOptimizer(optimizer);
+  if (norms !== undefined) oneOf("norms", norms, ["fold", "batch"]);
   if (revival !== undefined) oneOf("revival", revival, revivals);
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw new RangeError(expected("fit: seed", "an integer", String(seed)));
@@ -60,6 +73,7 @@ export function checkOptions(options: FitOptions): void {
   if (schedule !== undefined) checkSchedule(schedule);
   checkScope(scope ?? "global", distribution, block, schedule);
   if (prunable !== undefined) checkNames("fit: prunable", prunable);
+  if (trainable !== undefined) checkNames("fit: trainable", trainable);
 }
 
 /** The learning rate where none is given. */

@@ -80,6 +80,53 @@ describe.each(builds())("$name", ({ kernels }) => {
     });
   });
 
+  describe.each(pools)("pool_grad_f32, $name", (g) => {
+    const outputs = windows(g);
+    const x = normals(planes * g.h * g.w, 3).map((v) => Math.round(2 * v) / 2);
+    const [dy, start] = [normals(outputs.length, 5), normals(x.length, 6)];
+    const p = 3;
+    const norms = outputs.map((window) => Math.cbrt(window.reduce((sum, at) => sum + Math.abs(x[at]) ** p, 0)));
+    /** What a window gives the i-th of the values in it. */
+    const shares = {
+      largest: (window: number[], i: number) => Number(i === firstMaximum(window.map((at) => x[at]))),
+      mean: (window: number[]) => 1 / window.length,
+      meanOfPads: () => 1 / (g.kh * g.kw),
+      norm: (window: number[], i: number, y: number) =>
+        y ? Math.sign(x[window[i]]) * (Math.abs(x[window[i]]) / y) ** 2 : 0,
+    };
+    const ends = [
+      0,
+      (g.outH - 1) * g.strideH + g.kh - g.h - g.padTop,
+      (g.outW - 1) * g.strideW + g.kw - g.w - g.padLeft,
+    ] as const;
+
+    test.each(Object.entries(shares).map(([name, share], kind) => [name, kind, share] as const))(
+      "%s",
+      (_, kind, share) => {
+        const memory = new Guarded(kernels);
+        const dx = memory.place(start);
+        const [px, y] = [memory.place(x), memory.place(Float32Array.from(norms))];
+        const pdy = memory.placeFlush(dy);
+        // biome-ignore format: sizes in lines
+        kernels.pool_grad_f32(
+        kind, p, planes, 1, g.h, g.w, 1, g.kh, g.kw, 1, g.strideH, g.strideW, 1, 1, 1, 0, g.padTop, g.padLeft, ...ends,
+        1, g.outH, g.outW, px, y, pdy, dx,
+      );
+        memory.check();
+        const value = Float64Array.from(start);
+        const size = Float64Array.from(start, Math.abs);
+        for (const [o, window] of outputs.entries()) {
+          for (const [i, at] of window.entries()) {
+            const term = dy[o] * share(window, i, norms[o]);
+            value[at] += term;
+            size[at] += Math.abs(term);
+          }
+        }
+        expectWithin(memory.read(Float32Array, dx, x.length), { value, size }, g.kh * g.kw + 8);
+      },
+    );
+  });
+
   test("no planes is legal", () => {
     const memory = new Guarded(kernels);
     const nothing = memory.room(0);

@@ -84,6 +84,44 @@ describe("normalizations", () => {
     [0, 4, 3],
   ];
 
+  test("BatchNormalization in training mode: statistics of the batch, and what the stored ones become", () => {
+    for (const shape of shapes.slice(0, 4)) {
+      const [x, scale, bias, mean, spread] = [shape, [4], [4], [4], [4]].map((of, i) => some("float32", of, 1 + i));
+      const variance = { ...spread, data: Float32Array.from(spread.data as Float32Array, Math.abs) };
+      const inputs = [x, scale, bias, mean, variance];
+      const attributes = { training_mode: 1, momentum: 0.7, epsilon: 0.01 };
+      const plane = shape.slice(2).reduce((a, b) => a * b, 1);
+      const channels = Array.from(values(x), (_, i) => Math.floor(i / plane) % 4);
+      const groups = [0, 1, 2, 3].map((c) => channels.flatMap((of, i) => (of === c ? [i] : [])));
+      const norm = standardized(values(x), groups, 0.01);
+      const want = norm.map((v, i) => v * values(scale)[channels[i]] + values(bias)[channels[i]]);
+      const means = groups.map((group) => group.reduce((sum, i) => sum + values(x)[i], 0) / group.length);
+      const spreads = groups.map(
+        (group, c) => group.reduce((sum, i) => sum + (values(x)[i] - means[c]) ** 2, 0) / group.length,
+      );
+      const [y, nextMean, nextVariance] = runNode(
+        "BatchNormalization",
+        inputs,
+        ["float32", "float32", "float32"],
+        attributes,
+      );
+      near(y!, shape, want, 1e-5);
+      near(
+        nextMean!,
+        [4],
+        means.map((v, c) => 0.7 * values(mean)[c] + 0.3 * v),
+        1e-5,
+      );
+      near(
+        nextVariance!,
+        [4],
+        spreads.map((v, c) => 0.7 * values(variance)[c] + 0.3 * v),
+        1e-5,
+      );
+      near(resultOf("BatchNormalization", inputs, "float32", attributes), shape, want, 1e-5);
+    }
+  });
+
   test.each([
     ["InstanceNormalization", 4],
     ["GroupNormalization", 2],

@@ -1,8 +1,10 @@
 // A whole network in plain f64 loops: what every operator means, for sessions and gradients to be held against.
 import { toDense } from "../../src/graph/dense.js";
 import type { Graph, GraphNode } from "../../src/graph/graph.js";
+import { isReal } from "../../src/graph/weight.js";
 import { broadcast, indexIn } from "./elementwise.js";
 import { erf, gelu, geluTanh, sigmoid } from "./special.js";
+import { twin } from "./twins.js";
 
 export interface Values {
   readonly shape: readonly number[];
@@ -26,21 +28,28 @@ export function runReference(
   for (const [name, { shape, data }] of Object.entries(inputs))
     values.set(name, { shape, data: Float64Array.from(data) });
   for (const [name, weight] of graph.weights) {
-    values.set(name, { shape: weight.shape, data: Float64Array.from(weights.get(name) ?? toDense(weight)) });
+    // Indices and shapes are integers.
+    const whole = weight.kind === "dense" && !isReal(weight.dtype);
+    const own = whole ? Array.from(weight.data as ArrayLike<number | bigint>, Number) : toDense(weight);
+    values.set(name, { shape: weight.shape, data: Float64Array.from(weights.get(name) ?? own) });
   }
   for (const node of graph.nodes) {
-    values.set(
-      node.outputs[0],
-      run(
-        node,
-        node.inputs.map((name) => values.get(name)!),
-      ),
+    const outputs = run(
+      node,
+      node.inputs.map((name) => values.get(name)!),
     );
+    for (const [i, name] of node.outputs.entries()) if (outputs[i]) values.set(name, outputs[i]);
   }
   return values;
 }
 
-function run(node: GraphNode, inputs: Values[]): Values {
+/** What is plain here, and the rest in twins.ts. */
+function run(node: GraphNode, inputs: Values[]): Values[] {
+  const plain = one(node, inputs);
+  return plain ? [plain] : twin(node, inputs);
+}
+
+function one(node: GraphNode, inputs: Values[]): Values | undefined {
   const [x, w, b] = inputs;
   switch (node.op) {
     case "Identity":
@@ -64,36 +73,19 @@ function run(node: GraphNode, inputs: Values[]): Values {
       return layerNorm(inputs, number(node, "axis", -1), number(node, "epsilon", 1e-5));
     case "Add":
       return sum(x, w);
-    case "Softmax":
-      return softmax(x);
     case "MatMul":
       return matmul(x, w);
     case "Clip": {
       const [lo, hi] = [w?.data[0] ?? number(node, "min", -Infinity), b?.data[0] ?? number(node, "max", Infinity)];
       return { shape: x.shape, data: x.data.map((v) => Math.min(Math.max(v, lo), hi)) };
     }
-    case "Transpose":
-      return turned(x);
     case "Gemm":
-      return product(x, w, number(node, "transB", 0) === 1, b);
-    case "BatchNormalization":
-      return normalize(inputs, number(node, "epsilon", 1e-5));
+      return gemm(node, inputs);
     case "Conv":
       return conv(node, x, w, b);
-    case "MaxPool":
-    case "AveragePool":
-    case "GlobalAveragePool":
-      return pool(node, x);
     default:
-      throw new Error(`no twin of ${node.op}`);
+      return undefined;
   }
-}
-
-/** A matrix with its rows as columns. */
-function turned({ shape: [rows, cols], data }: Values): Values {
-  const out = empty([cols, rows]);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out.data[c * rows + r] = data[r * cols + c];
-  return out;
 }
 
 function layerNorm([x, gamma, beta]: Values[], axis: number, epsilon: number): Values {
@@ -118,30 +110,32 @@ function sum(a: Values, b: Values): Values {
   return out;
 }
 
-function softmax({ shape, data }: Values): Values {
-  const cols = shape[shape.length - 1];
-  const out = empty(shape);
-  for (let at = 0; at < data.length; at += cols) {
-    const row = data.subarray(at, at + cols);
-    const most = Math.max(...row);
-    const sum = row.reduce((total, v) => total + Math.exp(v - most), 0);
-    for (let i = 0; i < cols; i++) out.data[at + i] = Math.exp(row[i] - most) / sum;
-  }
-  return out;
-}
-
-function product(a: Values, b: Values, transB: boolean, bias?: Values): Values {
+function product(a: Values, b: Values, transB: boolean): Values {
   const k = a.shape[a.shape.length - 1];
   const n = transB ? b.shape[0] : b.shape[1];
   const out = empty([...a.shape.slice(0, -1), n]);
   for (let i = 0; i < a.data.length / k; i++) {
     for (let j = 0; j < n; j++) {
-      let sum = bias ? bias.data[j] : 0;
+      let sum = 0;
       for (let p = 0; p < k; p++) sum += a.data[i * k + p] * b.data[transB ? j * k + p : p * n + j];
       out.data[i * n + j] = sum;
     }
   }
   return out;
+}
+
+/** alpha A B + beta C, either of A and B turned. */
+function gemm(node: GraphNode, [a, b, c]: Values[]): Values {
+  const turned = number(node, "transA", 0) === 1;
+  const [rows, cols] = a.shape;
+  const data = turned ? Float64Array.from(a.data, (_, i) => a.data[(i % rows) * cols + Math.floor(i / rows)]) : a.data;
+  const { shape, data: made } = product(
+    { shape: turned ? [cols, rows] : a.shape, data },
+    b,
+    number(node, "transB", 0) === 1,
+  );
+  const [alpha, beta] = [number(node, "alpha", 1), number(node, "beta", 1)];
+  return { shape, data: made.map((v, i) => alpha * v + (c ? beta * c.data[indexIn(c.shape, shape, i)] : 0)) };
 }
 
 /** numpy.matmul: dimensions in front are broadcast, vectors are a row on the left and a column on the right. */
@@ -171,18 +165,6 @@ function matmul(a: Values, b: Values): Values {
   return out;
 }
 
-function normalize([x, gamma, beta, mean, variance]: Values[], epsilon: number): Values {
-  const plane = sizeOf(x.shape.slice(2));
-  const channels = x.shape[1];
-  return {
-    shape: x.shape,
-    data: x.data.map((v, i) => {
-      const c = Math.floor(i / plane) % channels;
-      return ((v - mean.data[c]) / Math.sqrt(variance.data[c] + epsilon)) * gamma.data[c] + beta.data[c];
-    }),
-  };
-}
-
 function window(node: GraphNode, x: Values, kernel: readonly number[]) {
   const [strideH, strideW] = numbers(node, "strides", [1, 1]);
   const [top, left, bottom, right] = numbers(node, "pads", [0, 0, 0, 0]);
@@ -200,7 +182,19 @@ function window(node: GraphNode, x: Values, kernel: readonly number[]) {
   return { kh, kw, outH, outW, at, plane: h * w };
 }
 
+/** A line is an image of one row. */
+function line(node: GraphNode, x: Values, w: Values, bias?: Values): Values {
+  const wide = (name: string) => [1, ...numbers(node, name, [1])];
+  const [begin, end] = numbers(node, "pads", [0, 0]);
+  const sides = { strides: wide("strides"), dilations: wide("dilations"), pads: [0, begin, 0, end] };
+  const attributes = { ...node.attributes, ...sides };
+  const row = ({ shape: [n, c, l], data }: Values) => ({ shape: [n, c, 1, l], data });
+  const { shape, data } = conv({ ...node, attributes }, row(x), row(w), bias);
+  return { shape: [shape[0], shape[1], shape[3]], data };
+}
+
 function conv(node: GraphNode, x: Values, w: Values, bias?: Values): Values {
+  if (x.shape.length === 3) return line(node, x, w, bias);
   const { kh, kw, outH, outW, at, plane } = window(node, x, w.shape.slice(2));
   const [n, channels] = x.shape;
   const group = number(node, "group", 1);
@@ -224,30 +218,6 @@ function conv(node: GraphNode, x: Values, w: Values, bias?: Values): Values {
           }
           out.data[to++] = sum;
         }
-      }
-    }
-  }
-  return out;
-}
-
-function pool(node: GraphNode, x: Values): Values {
-  const [n, c, h, w] = x.shape;
-  const whole = node.op === "GlobalAveragePool";
-  const { kh, kw, outH, outW, at, plane } = window(node, x, whole ? [h, w] : numbers(node, "kernel_shape", []));
-  const out = empty([n, c, outH, outW]);
-  let to = 0;
-  for (let p = 0; p < n * c; p++) {
-    for (let oy = 0; oy < outH; oy++) {
-      for (let ox = 0; ox < outW; ox++) {
-        const seen: number[] = [];
-        for (let i = 0; i < kh; i++) {
-          for (let j = 0; j < kw; j++) {
-            const from = at(oy, ox, i, j);
-            if (from >= 0) seen.push(x.data[p * plane + from]);
-          }
-        }
-        const count = number(node, "count_include_pad", 0) ? kh * kw : seen.length;
-        out.data[to++] = node.op === "MaxPool" ? Math.max(...seen) : seen.reduce((sum, v) => sum + v, 0) / count;
       }
     }
   }

@@ -221,7 +221,7 @@ describe("value by value", () => {
     for (const [rest, other] of [
       [[4], [4]],
       [[4], [3, 1]],
-      [[4], []],
+      [[4], [1]],
       [
         [2, 5],
         [2, 1],
