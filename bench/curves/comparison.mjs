@@ -1,4 +1,5 @@
 // "ours" against the families of one storage each, at the same size.
+import { baselines } from "./families.mjs";
 import { mean, paired } from "./score.mjs";
 
 /** How much of the best baseline's divergence ours must take away, by size; elsewhere a tie is enough. */
@@ -9,7 +10,7 @@ export const enough = 3;
 /**
  * For each size of one network: `best`, the baseline of least mean KL; `better`, by what part ours is below it; `difference`, ours
  * minus that one, with the half width `within` of its paired 95 % interval; `below`, the baselines that pass ours in some value by more
- * than its interval; `goal`, where there is one.
+ * than its interval; `goal`, where there is one; `missing`, the baselines that were not run, without which `best` is not known to be that.
  * @param results of one network
  */
 export function comparisons(results) {
@@ -22,7 +23,10 @@ export function comparisons(results) {
       const { mean: difference, within } = paired(ours.kl, best.kl);
       const below = others.filter((other) => passes(other, ours)).map(({ family }) => family);
       const better = 1 - mean(ours.kl) / mean(best.kl);
-      return { target: ours.target, ours, best, difference, within, better, below, goal: goals[ours.target] };
+      const missing = baselines.filter(
+        (name) => !results.some(({ target, family }) => target === ours.target && family === name),
+      );
+      return { missing, target: ours.target, ours, best, difference, within, better, below, goal: goals[ours.target] };
     });
 }
 
