@@ -1,6 +1,7 @@
 // The real networks of the folder that COPPICE_DATA names, each with what it is fed at batch 1.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { joined as inARow } from "./curves/data.mjs";
 
 const image =
   (name, ...sides) =>
@@ -74,13 +75,7 @@ export function joined(outputs) {
   const arrays = Object.keys(outputs)
     .sort()
     .map((name) => outputs[name].data);
-  const all = new Float32Array(arrays.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
+  return inARow(arrays);
 }
 
 function waves(...shape) {

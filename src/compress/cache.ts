@@ -1,6 +1,6 @@
 import { writeContainer } from "../formats/container/write.js";
 import { valuesOf } from "../runtime/feeds.js";
-import { choicesOf, type Offer, type Setup, type Swept } from "./sweep.js";
+import { choicesOf, offerOf, type Setup, type Swept } from "./sweep.js";
 
 /** What was measured, by a key of everything that it depends on: a Map, or files by name. It holds for one version of coppice. */
 export interface Cache {
@@ -27,19 +27,24 @@ export async function keysOf(setup: Setup, names: readonly string[]): Promise<st
   );
 }
 
+/** What is kept: bytes and errors. Which choices they belong to is known. */
 export function store({ offers, ms }: Swept): string {
-  return JSON.stringify({ offers, ms });
+  return JSON.stringify({ offers: offers.map(({ bytes, error }) => [bytes, error]), ms });
 }
 
 /** What was stored, or undefined where it is not that. */
-export function restore(text: string | undefined): Swept | undefined {
+export function restore(setup: Setup, name: string, text: string | undefined): Swept | undefined {
   if (text === undefined) return undefined;
   try {
-    const { offers, ms } = JSON.parse(text) as Swept;
+    const { offers, ms } = JSON.parse(text) as { offers: [number, number | null][]; ms: number };
+    const choices = choicesOf(setup, name);
+    if (offers.length !== Math.max(1, choices.length) || !Number.isFinite(ms)) return undefined;
     // JSON has no infinity.
-    const read = offers.map((offer): Offer => ({ ...offer, error: offer.error ?? Number.POSITIVE_INFINITY }));
-    const isWhole = read.every(({ seed, bytes, error }) => [seed, bytes].every(Number.isSafeInteger) && error >= 0);
-    return isWhole && read.length > 0 && Number.isFinite(ms) ? { offers: read, ms } : undefined;
+    const read = offers.map(([bytes, error], i) =>
+      offerOf(setup, choices[i], i, bytes, error ?? Number.POSITIVE_INFINITY),
+    );
+    const isWhole = read.every(({ bytes, error }) => Number.isSafeInteger(bytes) && bytes >= 0 && error >= 0);
+    return isWhole ? { offers: read, ms } : undefined;
   } catch {
     return undefined;
   }

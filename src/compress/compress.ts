@@ -13,7 +13,7 @@ import { modernize } from "../passes/modernize.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { nameOf } from "../tensor.js";
 import { type Cache, keysOf, restore, store } from "./cache.js";
-import { examplesIn, keeping } from "./calibration.js";
+import { fewOf, keeping } from "./calibration.js";
 import { type Candidate, Candidates, candidate } from "./candidate.js";
 import { type Moments, observe } from "./moments.js";
 import { checkRecipe, type Recipe } from "./recipe.js";
@@ -22,7 +22,7 @@ import { type CompressReport, reportOf } from "./report.js";
 import { at, type Choices, smallest, withinBudget, withinDrop, withStored } from "./search.js";
 import { steady } from "./steady.js";
 import { type Offer, type Setup, type Swept, sweep } from "./sweep.js";
-import { limitOf, type Target } from "./target.js";
+import { type Evaluate, limitOf, type Target } from "./target.js";
 import { turn } from "./turn.js";
 
 export interface CompressOptions {
@@ -80,13 +80,19 @@ export async function compress(
   const feeds: Feeds[] = [];
   const moments =
     calibration &&
-    new Map([...observe(folded, module, keeping(calibration, feeds))].map(([name, met]) => [name, steady(met)]));
-  const few = feeds.slice(0, feeds.findIndex((_, i) => examplesIn(feeds.slice(0, i + 1)) >= judged) + 1 || undefined);
+    new Map(
+      [...observe(folded, module, keeping(folded, calibration, feeds))].map(([name, met]) => [name, steady(met)]),
+    );
+  const few = fewOf(folded, feeds, judged);
   const setup: Setup = { graph: folded, module, recipe, targeted: limit !== undefined, moments, few, seed };
+  const score = limit?.kind === "drop" ? scoring(limit.evaluate, signal) : undefined;
+  // Asked before the work begins: what cannot be scored is known at once.
+  const dense = await score?.(folded);
   const names = [...folded.weights.keys()];
   const swept = await sweepAll(setup, names, options);
   const engine = createEngine<FullKernels>(module);
   const settle: Choices["settle"] = async (picked) => {
+    signal?.throwIfAborted();
     const made = names.map((name, i) => make(engine, setup, name, picked[i]));
     if (!moments) return made;
     const placeOf = new Map(names.map((name, i) => [name, i]));
@@ -115,7 +121,7 @@ export async function compress(
       ? await at(choices, smallest(choices))
       : limit.kind === "bytes"
         ? await withinBudget(choices, limit.budget)
-        : await withinDrop(choices, limit.maxDrop, limit.evaluate);
+        : await withinDrop(choices, { dense: dense!, maxDrop: limit.maxDrop }, score!);
   signal?.throwIfAborted();
   return {
     graph: withStored(folded, settled),
@@ -165,7 +171,7 @@ async function sweepAll(
   };
   const open: number[] = [];
   for (const i of names.keys()) {
-    const known = restore(await cache?.get(keys[i]));
+    const known = restore(setup, names[i], await cache?.get(keys[i]));
     if (known) tell(i, known);
     else open.push(i);
   }
@@ -175,6 +181,17 @@ async function sweepAll(
     tell(open[index], result);
   });
   return swept;
+}
+
+/** @throws TypeError where a score is no number, the signal's reason where it aborts */
+function scoring(evaluate: Evaluate, signal: AbortSignal | undefined): (graph: Graph) => Promise<number> {
+  return async (graph) => {
+    signal?.throwIfAborted();
+    const score: unknown = await evaluate(graph);
+    signal?.throwIfAborted();
+    if (Number.isFinite(score)) return score as number;
+    throw new TypeError(expected("target.evaluate", "a finite number", String(score)));
+  };
 }
 
 /** A weight stored as offered: its own values, or others by what they meet. */

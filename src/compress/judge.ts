@@ -46,7 +46,9 @@ export class Judge {
 
   #run(graph: Graph): Results[] {
     const model = new Model(graph, this.#module);
-    return this.#feeds.map((feeds) => model.run(feeds));
+    const results = this.#feeds.map((feeds) => model.run(feeds));
+    model.dispose();
+    return results;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Graph, ValueInfo } from "../graph/graph.js";
 import { createEngine, type Engine, floatsAt, place } from "../kernels/engine.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { Model } from "../runtime/session.js";
+import { nameOf } from "../tensor.js";
 import { type Product, productsOf } from "./product.js";
 import { rowsOf } from "./rows.js";
 import { chanceIn, type Part } from "./steady.js";
@@ -55,7 +56,7 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
       if (into.count >= mostRows) continue;
       const rows = rowsOf(values[product.input], product, graph, mostPlaces);
       add(engine, into, rows, product);
-      if (into.count > 0 && !into.square.every(Number.isFinite)) {
+      if (into.count > 0 && !isFinite(into)) {
         const got = `NaN or Infinity before node ${product.node.name}`;
         throw new ShapeError(expected("calibration", "finite activations", got));
       }
@@ -74,8 +75,19 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
   );
 }
 
-/** @throws ShapeError where an input is missing */
+/** Products of two f32 overflow where squares in f64 do not, on the diagonal first. */
+function isFinite({ square, gram }: Moments): boolean {
+  if (!square.every(Number.isFinite)) return false;
+  if (!gram) return true;
+  const cols = gram.length / square.length;
+  return square.every((_, i) => Number.isFinite(gram[i * cols + (i % cols)]));
+}
+
+/** @throws TypeError where it is no record of inputs, ShapeError where an input is missing */
 export function checkNames(graph: Graph, feeds: Feeds): void {
+  if (typeof feeds !== "object" || feeds === null || ArrayBuffer.isView(feeds)) {
+    throw new TypeError(expected("calibration", "inputs by name", nameOf(feeds)));
+  }
   for (const { name } of graph.inputs) {
     if (feeds[name] !== undefined) continue;
     throw new ShapeError(expected("calibration", `input ${name}`, Object.keys(feeds).join(", ") || "none"));

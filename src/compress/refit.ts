@@ -37,7 +37,7 @@ export async function refit(
   { store, onStage }: Refit,
 ): Promise<Graph> {
   const stages = stagesOf(dense);
-  const examples = examplesIn(feeds);
+  const examples = examplesIn(dense, feeds);
   const walks = [dense, chosen].map((graph) => new Walk(graph, module, feeds, stages));
   let graph = chosen;
   for (const [done, stage] of stages.entries()) {

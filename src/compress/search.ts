@@ -44,12 +44,12 @@ export async function withinBudget(choices: Choices, budget: number): Promise<Se
   let room = budget - headerOf(choices.graph);
   for (let count = 0; ; count++) {
     const picked = allocate(choices.offers, room) ?? least;
-    if (best && before && picked.every((offer, i) => offer === before![i])) return best;
+    if (best && picked.every((offer, i) => offer === before?.[i])) return best;
     const tried = await at(choices, picked);
     const bytes = fileOf(choices.graph, tried.settled);
     if (bytes <= budget && bytes > (best?.bytes ?? 0)) best = { ...tried, bytes };
     if (best && (best.bytes >= enough * budget || count >= tries)) return best;
-    if (bytes > budget && picked.every((offer, i) => offer === least[i])) {
+    if (!best && bytes > budget && picked.every((offer, i) => offer === least[i])) {
       throw new TargetError(
         expected("compress", `a file of at most ${budget} bytes`, `${bytes} at the smallest`),
         bytes,
@@ -64,43 +64,39 @@ export async function withinBudget(choices: Choices, budget: number): Promise<Se
 /** Halvings of the range of sizes, on a logarithmic scale: of a range of 1 to 100 a 28th of an octave is left. */
 const halvings = 8;
 
+/** What a drop may be above its limit: in doubles 1 - 0.99 is more than 0.01. */
+const rounding = 1e-9;
+
 /**
- * The smallest file, as far as halving finds it, that scores at most `maxDrop` below the network as it was.
+ * The smallest file, as far as halving finds it, that scores at most `maxDrop` below `dense`, the network as it was.
  * @throws TargetError where not even the best weights do
  */
 export async function withinDrop(
   choices: Choices,
-  maxDrop: number,
-  evaluate: (graph: Graph) => number | Promise<number>,
+  { dense, maxDrop }: { readonly dense: number; readonly maxDrop: number },
+  score: (graph: Graph) => Promise<number>,
 ): Promise<Settled> {
-  const dense = await scoreOf(choices.graph);
   const bytesOf = (picked: readonly Offer[]) => picked.reduce((sum, { bytes }) => sum + bytes, 0);
+  const dropOf = async ({ settled }: Settled) => dense - (await score(withStored(choices.graph, settled)));
   const finest = allocate(choices.offers, Number.POSITIVE_INFINITY)!;
   let [low, high] = [bytesOf(smallest(choices)), bytesOf(finest)];
   let best: Settled | undefined;
   for (let step = 0; step < halvings && low < high; step++) {
     const middle = Math.max(low, Math.floor(Math.sqrt(low * high)));
     const tried = await at(choices, allocate(choices.offers, middle)!);
-    if (dense - (await scoreOf(withStored(choices.graph, tried.settled))) <= maxDrop) {
+    if ((await dropOf(tried)) <= maxDrop + rounding) {
       best = tried;
       high = middle;
     } else low = middle + 1;
   }
   if (best) return best;
   const tried = await at(choices, finest);
-  const drop = dense - (await scoreOf(withStored(choices.graph, tried.settled)));
-  if (drop <= maxDrop) return tried;
+  const drop = await dropOf(tried);
+  if (drop <= maxDrop + rounding) return tried;
   throw new TargetError(expected("compress", `a drop of at most ${maxDrop}`, `${drop} at the best`), drop);
-
-  async function scoreOf(graph: Graph): Promise<number> {
-    const score: unknown = await evaluate(graph);
-    if (typeof score !== "number" || Number.isNaN(score)) {
-      throw new TypeError(expected("target.evaluate", "a number", String(score)));
-    }
-    return score;
-  }
 }
 
+/** What becomes of weights that are picked. */
 export async function at(choices: Choices, picked: readonly Offer[]): Promise<Settled> {
   return { picked, settled: await choices.settle(picked) };
 }

@@ -53,8 +53,8 @@ export const sweep: Task<Setup, string, Swept> = {
     return (name) => {
       const start = performance.now();
       const list = candidatesOf(engine, setup, name, judge !== undefined);
-      const offers = (judge ? measured(judge, name, list) : list).map(
-        ({ choice, bytes, error }, i): Offer => ({ ...(choice && { choice }), seed: setup.seed + i, bytes, error }),
+      const offers = (judge ? measured(judge, name, list) : list).map(({ choice, bytes, error }, i) =>
+        offerOf(setup, choice, i, bytes, error),
       );
       return { offers, ms: performance.now() - start };
     };
@@ -72,11 +72,22 @@ function candidatesOf(engine: FullEngine, setup: Setup, name: string, judged: bo
   });
 }
 
+/** What choice i of a weight costs and loses. */
+export function offerOf({ seed }: Setup, choice: Choice | undefined, i: number, bytes: number, error: number): Offer {
+  return { ...(choice && { choice }), seed: seed + i, bytes, error };
+}
+
 /** The ways that a weight may be stored; none where it stays as it is. */
 export function choicesOf({ graph, recipe, targeted, moments }: Setup, name: string): readonly Choice[] {
   const weight = graph.weights.get(name) as PlainWeight;
   if (!isFloat(weight)) return [];
-  return recipe ? choicesFor(recipe, name) : ladderOf(weight.shape, targeted && moments !== undefined);
+  if (recipe) return choicesFor(recipe, name);
+  return isVariance(graph, name) ? [{ storage: "dense" }] : ladderOf(weight.shape, targeted && moments !== undefined);
+}
+
+/** Small variances are divided by: on a grid for the largest they would be 0. */
+function isVariance({ nodes }: Graph, name: string): boolean {
+  return nodes.some(({ op, domain, inputs }) => op === "BatchNormalization" && !domain && inputs[4] === name);
 }
 
 export function isFloat(weight: PlainWeight): boolean {

@@ -45,7 +45,7 @@ export function limitOf(target: Target, parameters: number, module: WebAssembly.
     throw new TypeError(expected("target", `one of ${sizes.join(", ")}, maxDrop`, got));
   }
   const bytes = key === "ratio" ? (4 * parameters) / value : key === "bitsPerWeight" ? (parameters * value) / 8 : value;
-  if (!(value > 0 && Number.isFinite(bytes)))
+  if (!(typeof value === "number" && value > 0 && Number.isFinite(bytes)))
     throw new RangeError(expected(`target.${key}`, "a positive number", `${value}`));
   return { kind: "bytes", budget: Math.floor(bytes) };
 }
@@ -66,25 +66,32 @@ function dropOf(target: Extract<Target, { maxDrop: number }>, module: WebAssembl
   throw new TypeError(expected("target", "evaluate, a function, or labelled, an array of examples", got));
 }
 
-/** Fraction of examples whose class is the first output's largest. @throws ShapeError where there are not as many labels as examples */
+/** Fraction of rows of the first output, [..., classes], whose class is the largest. @throws TypeError or ShapeError naming the entry */
 function top1(graph: Graph, labelled: readonly Labelled[], module: WebAssembly.Module): number {
   const model = new Model(graph, module);
   const [{ name }] = graph.outputs;
   let [right, all] = [0, 0];
-  for (const { inputs, labels } of labelled) {
-    const { data } = model.run(inputs)[name];
-    const classes = data.length / labels.length;
-    if (!Number.isInteger(classes) || classes === 0) {
-      throw new ShapeError(
-        expected("target.labelled", `labels for ${data.length} values of ${name}`, `${labels.length}`),
-      );
+  for (const [entry, given] of labelled.entries()) {
+    const where = `target.labelled[${entry}]`;
+    if (typeof given?.inputs !== "object" || given.inputs === null || typeof given.labels?.length !== "number") {
+      throw new TypeError(expected(where, "inputs and labels", nameOf(given)));
     }
-    for (let i = 0; i < labels.length; i++) {
+    const { data, shape } = model.run(given.inputs)[name];
+    const classes = shape.at(-1) ?? 1;
+    const rows = data.length / Math.max(1, classes);
+    if (given.labels.length !== rows) {
+      throw new ShapeError(expected(where, `${rows} labels of ${name}`, `${given.labels.length}`));
+    }
+    for (let i = 0; i < rows; i++) {
+      const label = given.labels[i];
+      if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
+        throw new TypeError(expected(`${where}.labels[${i}]`, `a class in 0..${classes - 1}`, String(label)));
+      }
       let best = 0;
       for (let c = 1; c < classes; c++) if (data[i * classes + c] > data[i * classes + best]) best = c;
-      right += best === labels[i] ? 1 : 0;
+      right += best === label ? 1 : 0;
     }
-    all += labels.length;
+    all += rows;
   }
   model.dispose();
   return right / all;

@@ -1,6 +1,7 @@
+import { keptOf } from "../compress/quantize.js";
 import { bytesAt, type FullEngine } from "../kernels/engine.js";
 import { fullMask, type Prunable } from "./parameter.js";
-import { type Block, type Distribution, erdosRenyi, groupsOf, keptOf, type Scope } from "./scope.js";
+import { type Block, type Distribution, erdosRenyi, groupsOf, type Scope } from "./scope.js";
 
 /**
  * What becomes of a pruned weight: `zero` forgets its value, which comes back as 0; `keep` stores its last value, which comes

@@ -1,5 +1,5 @@
+import { keptOf } from "../compress/quantize.js";
 import { expected } from "../errors.js";
-import { roundHalfEven } from "../math.js";
 import type { Schedule } from "../schedule.js";
 
 /**
@@ -62,11 +62,6 @@ export function checkScope(
       throw new RangeError(expected(`schedule.cycles[${index}]`, limit, `${most}`));
     }
   }
-}
-
-/** size - round(sparsity size). */
-export function keptOf(size: number, sparsity: number): number {
-  return size - roundHalfEven(sparsity * size);
 }
 
 /**
