@@ -56,7 +56,7 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
       if (into.count >= mostRows) continue;
       const rows = rowsOf(values[product.input], product, graph, mostPlaces);
       add(engine, into, rows, product);
-      if (into.count > 0 && !isFinite(into)) {
+      if (into.count > 0 && !areFinite(into)) {
         const got = `NaN or Infinity before node ${product.node.name}`;
         throw new ShapeError(expected("calibration", "finite activations", got));
       }
@@ -76,7 +76,7 @@ export function observe(graph: Graph, module: WebAssembly.Module, calibration: I
 }
 
 /** Products of two f32 overflow where squares in f64 do not, on the diagonal first. */
-function isFinite({ square, gram }: Moments): boolean {
+function areFinite({ square, gram }: Moments): boolean {
   if (!square.every(Number.isFinite)) return false;
   if (!gram) return true;
   const cols = gram.length / square.length;
