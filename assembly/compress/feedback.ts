@@ -86,15 +86,16 @@ export function inverse_factor_f64(n: i32, h: usize): i32 {
  * - u: f64 [cols, cols], what `inverse_factor_f64` gives
  * - step: f32 [rows], each > 0
  * - lambda: f64 [rows]
- * - bits: f64 [tables, 256], what the integer i costs in column c at [c % tables, i + 128]
- * - q: int8 [rows, cols], written in full
+ * - bits: f64 [tables, 256], what the integer i costs in column c at [c % tables, i + 128]; not read where lambda is 0
+ * - levels: at most 32767; at most 127 where some lambda is not 0
+ * - q: int16 [rows, cols], written in full
  * - error: f64 [rows], written: the error e H e^T of each row
  */
 export function quantize_feedback_f64(
   rows: i32, cols: i32, w: usize, u: usize, step: usize, lambda: usize, tables: i32, bits: usize, levels: i32,
   q: usize, error: usize,
 ): void {
-  assert(((w | u | step | lambda | bits | error) & 3) == 0);
+  assert(((w | u | step | lambda | bits | error) & 3) == 0 && (q & 1) == 0);
   const line = (<usize>cols) << 3;
   const end = <f64>levels;
   for (let r = 0; r < rows; r++) {
@@ -121,7 +122,8 @@ export function quantize_feedback_f64(
         }
         if (cost(value, root, price, prices, 0) < least) best = 0;
       }
-      store<i8>(q++, <i8>best);
+      store<i16>(q, <i16>best);
+      q += 2;
       const off = (value - best * size) / root;
       total += off * off;
       w += 8;

@@ -8,9 +8,10 @@ import { factorize, supportOf } from "./factorize.js";
 import type { Moments } from "./moments.js";
 import { keptOf, quantize, sparsify, toSparse } from "./quantize.js";
 import { type Choice, levelsOf } from "./recipe.js";
-import { Rounder } from "./rounder.js";
+import { Rounder, type Steps } from "./rounder.js";
 import { type DenseChoice, Transform } from "./transform.js";
 import { vectorQuantize } from "./vq.js";
+import { stepOf, wide, widest } from "./wide.js";
 
 /** One way of storing a weight, with what it costs and what it loses. */
 export interface Candidate {
@@ -53,8 +54,7 @@ export class Candidates {
   create(choice: Choice, seed: number, byRow: boolean): Candidate {
     if (isStored(this.#original, choice)) return { ...candidate(this.#original, 0), choice };
     if (choice.storage === "scalar") {
-      const { weight, error } = this.#rounder.round(choice.steps ?? "tensor", choice.size);
-      return { ...smaller(weight, this.#relative(error, byRow)), choice };
+      return { ...this.#round(choice.steps ?? "tensor", choice.size, byRow), choice };
     }
     const weight = this.#store(choice, seed);
     return { ...candidate(weight, this.#relative(this.#rounder.error(toDense(weight)), byRow)), choice };
@@ -79,6 +79,15 @@ export class Candidates {
       case "transform":
         return this.#transform(choice, seed).round(choice.size);
     }
+  }
+
+  /** Steps for each row hold int8 alone. */
+  #round(steps: Steps, size: number, byRow: boolean): Candidate {
+    const { shape } = this.#original;
+    const { q, scale, error } = this.#rounder.round(steps, size, steps === "tensor" ? widest : undefined);
+    const lost = this.#relative(error, byRow);
+    if (q.some((value) => Math.abs(value) > 127)) return candidate(wide(shape, q, scale[0]), lost);
+    return smaller({ kind: "int8", shape, q: Int8Array.from(q), scale }, lost);
   }
 
   #transform(choice: DenseChoice, seed: number): Transform {
@@ -174,12 +183,19 @@ function fits(codes: Int8Array, bits = 8): boolean {
 
 /** Whether a weight is integers times steps that are as large already; see `isCoarse`. */
 function isRounded(weight: PlainWeight, size: number): boolean {
-  if (weight.kind !== "int8" && (weight.kind !== "sparse" || weight.scale === undefined)) return false;
+  const scale = scalesOf(weight);
+  if (scale === undefined) return false;
   const dense = toDense(weight);
-  const rows = weight.scale!.length;
-  const cols = dense.length / rows;
-  return weight.scale!.every((step, r) => {
+  const cols = dense.length / scale.length;
+  return scale.every((step, r) => {
     const square = dense.subarray(r * cols, (r + 1) * cols).reduce((total, value) => total + value * value, 0);
     return step * (1 + size / 2) >= size * Math.sqrt(square / cols);
   });
+}
+
+/** The steps of a weight of integers. */
+function scalesOf(weight: PlainWeight): Float32Array | undefined {
+  if (weight.kind === "int8" || weight.kind === "sparse") return weight.scale;
+  const step = weight.kind === "factored" ? stepOf(weight) : undefined;
+  return step === undefined ? undefined : Float32Array.of(step);
 }

@@ -12,6 +12,7 @@ import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { nameOf } from "../tensor.js";
+import { withBetween } from "./between.js";
 import { type Cache, keysOf, restore, store } from "./cache.js";
 import { fewOf, keeping } from "./calibration.js";
 import { type Candidate, Candidates, candidate } from "./candidate.js";
@@ -115,7 +116,7 @@ export async function compress(
     );
     return made;
   };
-  const choices: Choices = { graph: folded, offers: swept.map(({ offers }) => offers), settle };
+  const choices: Choices = { graph: folded, offers: swept.map(({ offers }) => withBetween(offers)), settle };
   const { picked, settled } =
     limit === undefined
       ? await at(choices, smallest(choices))

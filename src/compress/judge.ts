@@ -1,29 +1,28 @@
 import type { TypedArray } from "../dtype.js";
-import { type Graph, withWeights } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
 import type { PlainWeight } from "../graph/weight.js";
 import { log } from "../math.js";
 import type { Feeds } from "../runtime/feeds.js";
-import { Model } from "../runtime/session.js";
 import type { Tensor } from "../tensor.js";
+import { type Results, resultsOf, Tail } from "./tail.js";
 
 /** Probabilities below that count as that. */
 const least = 1e-12;
 
-/** Results of one run of the network, by name. */
-type Results = Readonly<Record<string, Tensor>>;
-
-/** How far the outputs of a network with other weights lie from its own, over a few of the calibration inputs. */
+/** How far the outputs of a network with another weight lie from its own, over a few of the calibration inputs. */
 export class Judge {
   readonly #graph: Graph;
   readonly #module: WebAssembly.Module;
   readonly #feeds: readonly Feeds[];
   readonly #wanted: readonly Results[];
+  /** That of the weight that was asked for last. */
+  #tail: { readonly name: string; readonly tail: Tail } | undefined;
 
   constructor(graph: Graph, module: WebAssembly.Module, feeds: readonly Feeds[]) {
     this.#graph = graph;
     this.#module = module;
     this.#feeds = feeds;
-    this.#wanted = this.#run(graph);
+    this.#wanted = resultsOf(graph, module, feeds);
   }
 
   /**
@@ -32,23 +31,21 @@ export class Judge {
    * that would be the Kullback-Leibler divergence in nats, to second order, which at large changes follows a few rows and classes
    * (measured: what is chosen by the divergence itself loses more of it on other inputs). 0 where nothing changes.
    */
-  error(weights: Iterable<readonly [string, PlainWeight]>): number {
-    const found = this.#run(withWeights(this.#graph, weights));
+  error(name: string, weight: PlainWeight): number {
+    if (this.#tail?.name !== name) {
+      this.#tail = { name, tail: new Tail(this.#graph, this.#module, this.#feeds, name) };
+    }
+    const found = this.#tail.tail.run(weight);
     const outputs = this.#graph.outputs;
-    const errors = outputs.map(({ name }) =>
-      difference(
+    const errors = outputs.map(({ name }) => {
+      // An output that the weight has no say in is what it was.
+      if (!found.every((results) => name in results)) return 0;
+      return difference(
         this.#wanted.map((results) => results[name]),
         found.map((results) => results[name]),
-      ),
-    );
+      );
+    });
     return errors.reduce((sum, error) => sum + error, 0) / outputs.length;
-  }
-
-  #run(graph: Graph): Results[] {
-    const model = new Model(graph, this.#module);
-    const results = this.#feeds.map((feeds) => model.run(feeds));
-    model.dispose();
-    return results;
   }
 }
 

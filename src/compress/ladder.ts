@@ -2,9 +2,13 @@ import { sizeOf } from "../tensor.js";
 import type { Choice } from "./recipe.js";
 
 /** Sizes of steps against the root mean square: from next to lossless to a few values kept. */
-const sizes = [0.03, 0.05, 0.08, 0.12, 0.18, 0.27, 0.4, 0.55, 0.75, 1, 1.3, 1.7, 2.2, 2.8];
+const sizes = [0.03, 0.08, 0.2, 0.4, 0.7, 1, 1.4, 2, 2.8];
 
-const rounded = (steps: "tensor" | "row") => sizes.map((size): Choice => ({ storage: "scalar", steps, size }));
+/** Finer ones for weights that everything goes through; one step for all has them, and integers as large as it takes. */
+const fine = [0.0005, 0.002, 0.008];
+
+const rounded = (steps: "tensor" | "row", sizes: readonly number[]) =>
+  sizes.map((size): Choice => ({ storage: "scalar", steps, size }));
 
 /** Kernels in other coordinates; five bits for these take little room and cost little (measured on layers of ResNet-20). */
 const transformed = sizes.map((size): Choice => ({ storage: "transform", size, codebookBits: 5 }));
@@ -22,10 +26,11 @@ const few = 16;
 export function ladderOf(shape: readonly number[], measured: boolean): readonly Choice[] {
   const dense: Choice = { storage: "dense" };
   if (sizeOf(shape) < few) return [dense];
-  if (shape.length < 2) return [{ storage: "int8", bits: 8, perTensor: true }, dense];
+  if (shape.length < 2) return [...rounded("tensor", [...fine, sizes[0]]), dense];
   const kernel = sizeOf(shape.slice(2));
   const hasKernels = kernel > 1 && kernel <= longestKernel;
-  return [...rounded("row"), ...(measured ? [...rounded("tensor"), ...(hasKernels ? transformed : [])] : []), dense];
+  const shared = measured ? [...rounded("tensor", [...fine, ...sizes]), ...(hasKernels ? transformed : [])] : [];
+  return [...rounded("row", sizes), ...shared, dense];
 }
 
 /** Whether each row's error counts alike: rows of small values may matter as much as others. */

@@ -12,7 +12,8 @@ export type Choice =
   | { readonly storage: "sparse"; readonly sparsity?: number; readonly bits?: number; readonly perTensor?: boolean }
   /**
    * Integers times steps, one for all or one for each row, `size` times the root mean square of the weight or of the row; rounded so
-   * that what the weight makes changes least for its bits. Kept as compressed sparse rows where that is smaller.
+   * that what the weight makes changes least for its bits. Kept as compressed sparse rows where that is smaller, and where one step for all
+   * asks for integers beyond int8, as codebook times codes (see wide).
    */
   | { readonly storage: "scalar"; readonly steps?: Steps; readonly size: number }
   /** Columns of d values (those of one kernel where it is left out), each one of k atoms: k-means. */

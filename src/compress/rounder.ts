@@ -1,6 +1,5 @@
 import { matrixOf } from "../graph/storage.js";
-import type { Int8Weight } from "../graph/weight.js";
-import { codesAt, doublesAt, type FullEngine, place } from "../kernels/engine.js";
+import { doublesAt, type FullEngine, place } from "../kernels/engine.js";
 import { log } from "../math.js";
 import type { Moments } from "./moments.js";
 import { roundScale } from "./quantize.js";
@@ -19,9 +18,10 @@ const slope = 0.11552453009332421;
 /** How the steps of the rows of a weight are chosen: one for all, or each in proportion to its row. */
 export type Steps = "tensor" | "row";
 
-/** A rounded weight, and the error of what it makes in each row. */
+/** Integers [rows, cols], a step for all or one for each row, and the error of what these make in each row. */
 export interface Rounded {
-  readonly weight: Int8Weight;
+  readonly q: Int16Array;
+  readonly scale: Float32Array;
   readonly error: Float64Array;
 }
 
@@ -31,7 +31,6 @@ export interface Rounded {
  */
 export class Rounder {
   readonly #engine: FullEngine;
-  readonly #shape: readonly number[];
   readonly #values: Float64Array;
   readonly #rows: number;
   readonly #cols: number;
@@ -57,7 +56,6 @@ export class Rounder {
   ) {
     const { rows, cols } = matrixOf(shape);
     this.#engine = engine;
-    this.#shape = shape;
     this.#values = Float64Array.from(dense);
     this.#rows = rows;
     this.#cols = cols;
@@ -83,12 +81,18 @@ export class Rounder {
     this.#scale = scale / (cols * this.groups);
   }
 
-  /** @param size of the steps, against the root mean square of the weight or of each row */
-  round(kind: Steps, size: number): Rounded {
-    const scale = this.#steps(kind, size);
+  /**
+   * @param size of the steps, against the root mean square of the weight or of each row; larger where the integers would not be in
+   * -most..most
+   */
+  round(kind: Steps, size: number, most = levels): Rounded {
+    const scale = this.#steps(kind, size, most);
     const step = kind === "row" ? scale : new Float32Array(this.#rows).fill(scale[0]);
-    const [q, error] = this.#grams === 0 ? this.#plainly(step) : this.#withFeedback(step);
-    return { weight: { kind: "int8", shape: this.#shape, q, scale }, error };
+    const large = this.#values.some(
+      (value, i) => Math.abs(nearest(value / step[Math.floor(i / this.#cols)], most)) > levels,
+    );
+    const [q, error] = this.#grams === 0 ? this.#plainly(step, large) : this.#withFeedback(step, large, most);
+    return { q, scale, error };
   }
 
   /** e H e^T of each row, for values stored in another way. */
@@ -111,7 +115,7 @@ export class Rounder {
     });
   }
 
-  #steps(kind: Steps, size: number): Float32Array {
+  #steps(kind: Steps, size: number, levels: number): Float32Array {
     const [cols, values] = [this.#cols, this.#values];
     const stepOf = (part: Float64Array) => {
       const most = part.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
@@ -122,7 +126,8 @@ export class Rounder {
     return Float32Array.from({ length: this.#rows }, (_, r) => stepOf(values.subarray(r * cols, (r + 1) * cols)));
   }
 
-  #withFeedback(step: Float32Array): [Int8Array, Float64Array] {
+  /** @param large whether there are integers beyond int8: these all cost alike */
+  #withFeedback(step: Float32Array, large: boolean, most: number): [Int16Array, Float64Array] {
     const [rows, cols] = [this.#rows, this.#cols];
     const { arena, kernels } = this.#engine;
     return arena.scope(() => {
@@ -130,10 +135,10 @@ export class Rounder {
       const [w, steps] = [place(engine, this.#values), place(engine, step)];
       const lambda = place(
         engine,
-        Float64Array.from(step, (each) => slope * each * each * this.#scale),
+        Float64Array.from(step, (each) => (large ? 0 : slope * each * each * this.#scale)),
       );
-      const bits = place(engine, this.#prices(step));
-      const [q, error] = [arena.alloc(rows * cols), arena.alloc(8 * rows)];
+      const bits = large ? 0 : place(engine, this.#prices(step));
+      const [q, error] = [arena.alloc(2 * rows * cols), arena.alloc(8 * rows)];
       const own = rows / this.groups;
       for (let group = 0; group < this.groups; group++) {
         const [from, at] = [group * own, group * own * cols];
@@ -148,23 +153,26 @@ export class Rounder {
             lambda + 8 * from,
             this.#period,
             bits,
-            levels,
-            q + at,
+            large ? most : levels,
+            q + 2 * at,
             error + 8 * from,
           ] as const),
         );
       }
-      return [codesAt(engine, q, rows * cols).slice(), doublesAt(engine, error, rows).slice()];
+      const integers = new Int16Array(kernels.memory.buffer, q, rows * cols).slice();
+      return [integers, doublesAt(engine, error, rows).slice()];
     });
   }
 
   /** The same where columns do not know of one another. */
-  #plainly(step: Float32Array): [Int8Array, Float64Array] {
+  #plainly(step: Float32Array, large: boolean): [Int16Array, Float64Array] {
     const [values, cols, period] = [this.#values, this.#cols, this.#period];
     const stepOf = (i: number) => step[Math.floor(i / cols)];
-    const q = new Int8Array(values.length);
+    const q = large
+      ? Int16Array.from(values, (value, i) => nearest(value / stepOf(i), 0x7fff))
+      : new Int16Array(values.length);
     // Columns that have their prices in common are rounded together.
-    for (let first = 0; first < period; first++) {
+    for (let first = 0; first < period && !large; first++) {
       const own: number[] = [];
       for (let i = 0; i < values.length; i++) if ((i % cols) % period === first) own.push(i);
       const units = Float32Array.from(own, (i) => values[i] / stepOf(i));
@@ -179,15 +187,16 @@ export class Rounder {
     const [cols, period] = [this.#cols, this.#period];
     const counts = new Float64Array(256 * period).fill(0.5);
     for (let r = 0, i = 0; r < this.#rows; r++) {
-      for (let c = 0; c < cols; c++, i++) counts[256 * (c % period) + nearest(this.#values[i] / step[r]) + 128]++;
+      for (let c = 0; c < cols; c++, i++)
+        counts[256 * (c % period) + nearest(this.#values[i] / step[r], levels) + 128]++;
     }
     const all = log(this.#values.length / period + 128);
     return counts.map((count) => (all - log(count)) / Math.LN2);
   }
 }
 
-function nearest(x: number): number {
-  return Math.min(Math.max(Math.round(x), -levels), levels);
+function nearest(x: number, most: number): number {
+  return Math.min(Math.max(Math.round(x), -most), most);
 }
 
 /** The gram matrices with `damping` times the mean of all their diagonals added to each; 1 where that is 0. */

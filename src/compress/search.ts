@@ -25,7 +25,7 @@ export interface Settled {
 /** Networks that are tried for one budget, once one is found that fits: each costs a round of correction. */
 const tries = 3;
 /** A file that fills that much of the budget is good enough. */
-const enough = 0.99;
+const enough = 0.995;
 
 /** Of each list the offer with fewest bytes. */
 export function smallest({ offers }: Pick<Choices, "offers">): Offer[] {
@@ -57,7 +57,7 @@ export async function withinBudget(choices: Choices, budget: number): Promise<Se
     }
     before = picked;
     // What is too much is taken off and a little more, and not all that is left over is given back: corrections never go the same way twice.
-    room += bytes > budget ? Math.floor(1.2 * (budget - bytes) - 0.001 * budget) : Math.ceil(0.7 * (budget - bytes));
+    room += bytes > budget ? Math.floor(1.05 * (budget - bytes) - 0.001 * budget) : Math.ceil(0.8 * (budget - bytes));
   }
 }
 

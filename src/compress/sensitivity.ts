@@ -3,10 +3,23 @@ import type { Candidate } from "./candidate.js";
 import type { Judge } from "./judge.js";
 import { familyOf } from "./ladder.js";
 
+/** How a family's errors in the outputs follow from those in what the weight makes: high (error / at)^power. */
+interface Law {
+  readonly at: number;
+  readonly high: number;
+  readonly power: number;
+}
+
+/** A family of so few is measured once. */
+const few = 4;
+
+/** What moves no output by more than rounding is as if it were lossless, but a worse one is still worse. */
+const least = 1e-12;
+
 /**
- * The candidates of a weight with errors in the network's outputs instead of in what the weight makes. Of each family two are
- * measured, a third and two thirds on from the best, each alone in an otherwise untouched network; the others follow by a power law
- * through those.
+ * The candidates of a weight with errors in the network's outputs instead of in what the weight makes. Of the first family two are
+ * measured, a third and two thirds on from the best, each alone in an otherwise untouched network, and of each other one; the
+ * others follow by a power law through those.
  */
 export function measured(judge: Judge, name: string, list: readonly Candidate[]): Candidate[] {
   const families = new Map<string, Candidate[]>();
@@ -14,27 +27,33 @@ export function measured(judge: Judge, name: string, list: readonly Candidate[])
     const family = candidate.choice ? familyOf(candidate.choice) : "";
     families.set(family, [...(families.get(family) ?? []), candidate]);
   }
-  const lawOf = new Map([...families].map(([family, members]) => [family, law(judge, name, members)]));
-  return list.map((candidate) => ({
-    ...candidate,
-    error: lawOf.get(candidate.choice ? familyOf(candidate.choice) : "")!(candidate.error),
-  }));
+  const laws = new Map<string, Law>();
+  let power: number | undefined;
+  for (const [family, members] of families) {
+    const lossy = members.filter(({ error }) => error > 0).sort((a, b) => a.error - b.error);
+    if (lossy.length === 0) continue;
+    const found = lawOf((candidate) => judge.error(name, candidate.weight), lossy, power);
+    laws.set(family, found);
+    if (lossy.length > few) power ??= found.power;
+  }
+  return list.map((candidate) => {
+    const law = laws.get(candidate.choice ? familyOf(candidate.choice) : "");
+    return { ...candidate, error: law && candidate.error > 0 ? by(law, candidate.error) : 0 };
+  });
 }
 
-function law(judge: Judge, name: string, members: readonly Candidate[]): (error: number) => number {
-  const lossy = members.filter(({ error }) => error > 0).sort((a, b) => a.error - b.error);
-  if (lossy.length === 0) return () => 0;
-  const probe = (candidate: Candidate) => judge.error([[name, candidate.weight]]);
-  const [first, second] = [lossy[Math.floor(lossy.length / 3)], lossy[Math.floor((2 * lossy.length) / 3)]];
-  const [low, high] = [probe(first), first === second ? 0 : probe(second)];
-  // What moves no output by more than rounding is as if it were lossless, but a worse one is still worse.
-  const least = 1e-12;
-  if (first === second || !(high > low)) {
-    return (error) => (error === 0 ? 0 : (Math.max(low, high, least) * error) / second.error);
-  }
-  const power = Math.min(
-    Math.max((log(high) - log(Math.max(low, least))) / (log(second.error) - log(first.error)), 0.5),
-    2,
-  );
-  return (error) => (error === 0 ? 0 : high * exp(power * (log(error) - log(second.error))));
+/** @param lossy from the best on */
+function lawOf(probe: (candidate: Candidate) => number, lossy: readonly Candidate[], power: number | undefined): Law {
+  const second = lossy[Math.floor((2 * lossy.length) / 3)];
+  const high = Math.max(probe(second), least);
+  if (power !== undefined || lossy.length <= few) return { at: second.error, high, power: power ?? 1 };
+  const first = lossy[Math.floor(lossy.length / 3)];
+  const low = Math.max(probe(first), least);
+  if (!(high > low)) return { at: second.error, high: low, power: 1 };
+  const steep = (log(high) - log(low)) / (log(second.error) - log(first.error));
+  return { at: second.error, high, power: Math.min(Math.max(steep, 0.5), 2) };
+}
+
+function by({ at, high, power }: Law, error: number): number {
+  return high === Number.POSITIVE_INFINITY ? high : high * exp(power * (log(error) - log(at)));
 }

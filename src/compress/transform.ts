@@ -48,9 +48,9 @@ export class Transform {
   /** @param size of the coefficients' step, against their root mean square */
   round(size: number): FactoredWeight {
     const { n, k, layout } = this.#sizes;
-    const { q, scale } = this.#rounder.round("tensor", size).weight;
+    const { q, scale } = this.#rounder.round("tensor", size);
     const codeScale = new Float32Array(k).fill(scale[0]);
-    const integers = layout === "rows" ? Int8Array.from(turned(q, k, n)) : q;
+    const integers = Int8Array.from(layout === "rows" ? turned(q, k, n) : q);
     return assemble({ ...this.#sizes, codeScale }, this.#book, integers);
   }
 }

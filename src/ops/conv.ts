@@ -4,6 +4,7 @@ import { sameShape, showShape, sizeOf } from "../tensor.js";
 import { integer, only, shapeOf } from "./attributes.js";
 import { withBias } from "./bias.js";
 import { factoredConv, wholeKernels } from "./conv-factored.js";
+import { isSmaller } from "./factored.js";
 import { type Geometry, geometryOf, isDepthwise, laid, offsets, scratchOf } from "./image.js";
 import { inTurn, type Launch, type Op, ofFloats, type Site, type Slots, type StoredWeight } from "./op.js";
 import { paysSparse, type Sparse } from "./sparse.js";
@@ -108,7 +109,7 @@ function chosen(site: Site, weight: StoredWeight, group: number, bias: number): 
   if (weight.kind === "sparse" && paysSparse(weight) && !(minimal && fasterDense(weight))) {
     return sparse(site, site.place(1, "sparse"), bias);
   }
-  if (weight.kind === "factored" && group === 1 && wholeKernels(weight)) {
+  if (weight.kind === "factored" && group === 1 && wholeKernels(weight) && isSmaller(weight)) {
     return factoredConv(site, site.place(1, "factored"), bias);
   }
   return minimal ? winograd(site, weight, group, bias) : packed(site, weight, group, bias);

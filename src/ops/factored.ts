@@ -1,8 +1,10 @@
-import type { Launch, PlacedWeight, Site, Slots } from "./op.js";
+import type { Launch, PlacedWeight, Site, Slots, StoredWeight } from "./op.js";
 import { grouped, type Rows, transposedStarts, turned, turnedBytes } from "./sparse.js";
 
 /** A weight as codebook times coefficients, in the session's memory. */
 export type Factored = Extract<PlacedWeight, { kind: "factored" }>;
+
+type Stored = Extract<StoredWeight, { kind: "factored" }>;
 
 /** A sparse matrix made from the coefficients at load. */
 export type Mix = Rows;
@@ -15,6 +17,11 @@ const mixing = 2;
  */
 const rebuilding = 3;
 const finding = 16;
+
+/** Whether a weight takes less memory as it is stored than as f32. With nearly all coefficients there it does not, and is no faster. */
+export function isSmaller({ rows, cols, d, k, n, nnz }: Omit<Stored, "kind">): boolean {
+  return 4 * (n + 1) + 5 * nnz + k * (d + 4) < 4 * rows * cols;
+}
 
 /** Whether C (Z x) takes fewer multiply-adds than W x. */
 export function paysTwoSteps({ layout, rows, cols, d, k, n, nnz }: Factored): boolean {

@@ -2,7 +2,7 @@ import { expected, ShapeError, UnsupportedError } from "../errors.js";
 import { showShape, sizeOf } from "../tensor.js";
 import { integer, number, only, shapeOf } from "./attributes.js";
 import { withBias } from "./bias.js";
-import { cutsEvenly, factoredProduct } from "./factored.js";
+import { cutsEvenly, factoredProduct, isSmaller } from "./factored.js";
 import { heldAfter } from "./held.js";
 import { type Launch, type Op, ofFloats, type PlacedWeight, type Site, type Slots, type StoredWeight } from "./op.js";
 import { grouped, paysSparse, type Rows, transposed, turned, turnedBytes } from "./sparse.js";
@@ -87,7 +87,7 @@ function chosen(site: Site, weight: StoredWeight, transB: boolean, bias: number)
     const stored = site.place(1, "sparse");
     return heldAfter(site, sparse(site, transB ? stored : transposed(site, stored), bias));
   }
-  if (transB && weight.kind === "factored" && cutsEvenly(weight)) {
+  if (transB && weight.kind === "factored" && cutsEvenly(weight) && isSmaller(weight)) {
     return heldAfter(site, factoredProduct(site, site.place(1, "factored"), bias));
   }
   if (transB && weight.kind === "int8" && paysWidened(weight)) return widened(site, site.place(1, "int8"), bias);

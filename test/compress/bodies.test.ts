@@ -66,7 +66,8 @@ test("weights in branches are compressed too, and every way back gives the same"
   const { graph: small, report } = await compress(graph, { target: { bitsPerWeight: 9 }, calibration });
   expect(report.parameters).toBe(32 * 16 + 2 * 8 * 32);
   const matrices = report.weights.filter(({ shape }) => shape.length === 2);
-  expect(matrices.map(({ storage }) => storage)).toEqual(["int8", "int8", "int8"]);
+  expect(matrices).toHaveLength(3);
+  expect(matrices.every(({ storage }) => storage === "int8" || storage === "factored")).toBe(true);
   const file = writeContainer(small);
   expect(file.length).toBeLessThan((report.parameters * 9) / 8);
   using before = new Model(graph, runModule);

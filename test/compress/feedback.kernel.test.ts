@@ -47,6 +47,7 @@ for (const { name, kernels } of builds()) {
       const step = Float32Array.of(0.3, 1, 0.05);
       for (const [lambda, levels, tables] of [
         [0, 127, 1],
+        [0, 32767, 1],
         [0.02, 127, 1],
         [0, 3, 1],
         [0.3, 7, 1],
@@ -57,10 +58,10 @@ for (const { name, kernels } of builds()) {
         const u = memory.place(h);
         kernels.inverse_factor_f64(cols, u);
         const [pw, ps, pp] = [memory.place(w), memory.place(step), memory.place(new Float64Array(rows).fill(lambda))];
-        const [bits, error, q] = [memory.place(prices), memory.room(8 * rows), memory.room(rows * cols)];
+        const [bits, error, q] = [memory.place(prices), memory.room(8 * rows), memory.room(2 * rows * cols)];
         kernels.quantize_feedback_f64(rows, cols, pw, u, ps, pp, tables, bits, levels, q, error);
         memory.check();
-        const codes = memory.read(Int8Array, q, rows * cols);
+        const codes = memory.read(Int16Array, q, rows * cols);
         const errors = memory.read(Float64Array, error, rows);
         for (let r = 0; r < rows; r++) {
           const want = feedback(w.subarray(r * cols, (r + 1) * cols), h, step[r], lambda, prices, levels);
@@ -79,7 +80,7 @@ for (const { name, kernels } of builds()) {
       kernels.inverse_factor_f64(cols, u);
       const [pw, ps] = [memory.place(w), memory.place(new Float32Array(rows).fill(0.5))];
       const [lambda, bits] = [memory.place(new Float64Array(rows)), memory.place(prices)];
-      const [q, error] = [memory.room(rows * cols), memory.room(8 * rows)];
+      const [q, error] = [memory.room(2 * rows * cols), memory.room(8 * rows)];
       kernels.quantize_feedback_f64(rows, cols, pw, u, ps, lambda, 1, bits, 127, q, error);
       const total = memory.read(Float64Array, error, rows).reduce((sum, value) => sum + value, 0);
       let plain = 0;

@@ -14,7 +14,7 @@ describe("the candidates of a target", () => {
   it("are few for few values, and leave the fewest alone", () => {
     expect(storages([15], true)).toEqual(["dense"]);
     expect(storages([5, 3], true)).toEqual(["dense"]);
-    expect(storages([16], true)).toEqual(["int8", "dense"]);
+    expect(storages([16], true)).toEqual(["scalar", "dense"]);
   });
 
   it("are in other coordinates for kernels that are not too long, where effects are measured", () => {

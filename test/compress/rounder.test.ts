@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Moments } from "../../src/compress/moments.js";
-import { Rounder, type Steps } from "../../src/compress/rounder.js";
-import { denseOf } from "../../src/graph/storage.js";
+import { type Rounded, Rounder, type Steps } from "../../src/compress/rounder.js";
+import { widest } from "../../src/compress/wide.js";
 import type { FullKernels } from "../../src/kernels/abi.js";
 import { createEngine } from "../../src/kernels/engine.js";
 import { gramOf, quadratic } from "../reference/feedback.js";
@@ -34,6 +34,8 @@ describe.each<[Steps, boolean]>([
   const dense = normals(rows * cols, 1).map((value, i) => value * (i < cols ? 0.01 : 1));
   const moments = known ? momentsOf(groups, cols) : undefined;
   const rounder = new Rounder(engine, [rows, cols], dense, moments);
+  const valuesOf = ({ q, scale }: Pick<Rounded, "q" | "scale">) =>
+    Float32Array.from(q, (code, i) => code * scale[kind === "row" ? Math.floor(i / cols) : 0]);
   const errorOf = (stored: Float32Array) =>
     Float64Array.from({ length: rows }, (_, r) => {
       const e = dense.subarray(r * cols, (r + 1) * cols).map((value, c) => value - stored[r * cols + c]);
@@ -44,10 +46,10 @@ describe.each<[Steps, boolean]>([
 
   it("tells the error of what it gives, and of what something else gives", () => {
     for (const size of [0.05, 0.5, 2]) {
-      const { weight, error } = rounder.round(kind, size);
+      const { error, ...rounded } = rounder.round(kind, size);
       const other = dense.map((value, i) => value + (i % 3) / 10);
       for (const [stored, told] of [
-        [denseOf(weight), error],
+        [valuesOf(rounded), error],
         [other, rounder.error(other)],
       ] as const) {
         for (const [r, want] of errorOf(stored).entries()) {
@@ -59,32 +61,43 @@ describe.each<[Steps, boolean]>([
 
   it("takes steps of that size, against the whole or each row, that hold the largest value", () => {
     const rms = (values: Float32Array) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
-    const { weight } = rounder.round(kind, 0.5);
-    expect(weight.scale).toHaveLength(kind === "row" ? rows : 1);
-    for (const [r, step] of weight.scale.entries()) {
+    const { scale } = rounder.round(kind, 0.5);
+    expect(scale).toHaveLength(kind === "row" ? rows : 1);
+    for (const [r, step] of scale.entries()) {
       const part = kind === "row" ? dense.subarray(r * cols, (r + 1) * cols) : dense;
       expect(step / (0.5 * rms(part))).toBeGreaterThanOrEqual(1);
       expect(step / (0.5 * rms(part))).toBeLessThan(1.07);
     }
-    const fine = rounder.round(kind, 1e-6).weight;
-    expect(Math.max(...denseOf(fine).map((value, i) => Math.abs(value - dense[i])))).toBeLessThan(0.05);
+    const fine = valuesOf(rounder.round(kind, 1e-6));
+    expect(Math.max(...fine.map((value, i) => Math.abs(value - dense[i])))).toBeLessThan(0.05);
+  });
+
+  it("takes integers beyond int8 where it may, and errs that much less", () => {
+    const [narrow, large] = [rounder.round(kind, 0.001), rounder.round(kind, 0.001, widest)];
+    const most = large.q.reduce((most, code) => Math.max(most, Math.abs(code)), 0);
+    expect(most).toBeGreaterThan(1000);
+    expect(most).toBeLessThanOrEqual(widest);
+    for (const [r, want] of errorOf(valuesOf(large)).entries()) {
+      expect(Math.abs(large.error[r] - want)).toBeLessThanOrEqual(1e-3 * want + 1e-9);
+      expect(large.error[r]).toBeLessThan(0.05 * narrow.error[r]);
+    }
   });
 
   it("finer steps err less, and no step takes more than the values say", () => {
     let before = 0;
     for (const size of [0.02, 0.1, 0.5, 2]) {
-      const { weight, error } = rounder.round(kind, size);
+      const { q, error } = rounder.round(kind, size);
       const total = error.reduce((sum, value) => sum + value, 0);
       expect(total).toBeGreaterThan(before);
       before = total;
-      expect(weight.q.every((code) => Math.abs(code) <= 127)).toBe(true);
+      expect(q.every((code) => Math.abs(code) <= 127)).toBe(true);
     }
   });
 });
 
 it("zeros stay zeros, with a step of 1", () => {
   const rounder = new Rounder(engine, [2, 3], Float32Array.of(0, 0, 0, 1, 2, 3), momentsOf(1, 3));
-  const { weight, error } = rounder.round("row", 0.1);
-  expect([...weight.q.subarray(0, 3)]).toEqual([0, 0, 0]);
-  expect([weight.scale[0], error[0]]).toEqual([1, 0]);
+  const { q, scale, error } = rounder.round("row", 0.1);
+  expect([...q.subarray(0, 3)]).toEqual([0, 0, 0]);
+  expect([scale[0], error[0]]).toEqual([1, 0]);
 });

@@ -30,7 +30,7 @@ function instantiate(bytes: Uint8Array<ArrayBuffer>): FullKernels {
 const poison = 0xa5;
 const band = 64;
 
-type View = Float32Array | Float64Array | Int8Array | Uint8Array | Uint32Array | Int32Array | Uint16Array;
+type View = Float32Array | Float64Array | Int8Array | Int16Array | Uint8Array | Uint32Array | Int32Array | Uint16Array;
 type ViewConstructor<V> = new (buffer: ArrayBufferLike, offset: number, length: number) => V;
 
 /** Buffers with poisoned guard bands before and after. `check()` after the kernel throws where a band was written. */
