@@ -11,6 +11,9 @@ import { stepsPerRow } from "./sparse.js";
 /** Elements, entries and dimensions stay below this: a wasm32 memory cannot hold more. */
 export const mostElements = 0x100000000 - 1;
 
+/** Atoms of `kernel` that are longer than the whole tensor are so at most: what pads the end stays small. */
+const longestAtom = 65536;
+
 /** Rows and columns of a weight: [d0, d1 * d2 * ...]; rank 0 and 1 are one row. */
 export function matrix(shape: readonly number[]): { rows: number; cols: number } {
   const size = sizeOf(shape);
@@ -58,7 +61,7 @@ export function checkStorage(where: string, shape: readonly number[], storage: C
       const { layout, d, n, k, nnz } = storage;
       if (![d, n, k, nnz].every(isCount)) refuse("counts below 2^32 - 1", `d ${d}, n ${n}, k ${k}, ${nnz} entries`);
       const covered = {
-        kernel: () => d > 0 && n === Math.ceil(size / d),
+        kernel: () => d > 0 && d <= Math.max(size, longestAtom) && n === Math.ceil(size / d),
         rows: () => d === rows && n === cols,
         tile: () => d > 0 && d <= rows && n === Math.ceil(rows / d) * cols,
       };

@@ -8,16 +8,18 @@ const leastScale = 1.401298464324817e-45;
 /** Scales have four bits of mantissa, so that a file holds one in a few bits: sixteen steps for each doubling. */
 const stepBits = 0x80000;
 const leastNormalBits = 0x800000;
+/** The largest number that has them. */
+const mostBits = 0x7f780000;
 /** Steps that are tried below the scale that serves the largest value: clipping a few can serve all others. */
 const steps = 24;
 
 /**
  * The least scale that is not smaller and has four bits of mantissa. Below the normal range of float32 there are no bits to
- * spare: the nearest float32, above zero.
+ * spare: the nearest float32, above zero. Above 3.3e38 it is that.
  */
 export function roundScale(scale: number): number {
   const bits = bitsOf(Math.max(Math.fround(scale), leastScale));
-  return bits < leastNormalBits ? scaleOf(bits) : scaleOf(Math.ceil(bits / stepBits) * stepBits);
+  return bits < leastNormalBits ? scaleOf(bits) : scaleOf(Math.min(Math.ceil(bits / stepBits) * stepBits, mostBits));
 }
 
 /**

@@ -105,7 +105,8 @@ function checkChoice(where: string, choice: Choice): void {
   if (known.includes("density")) within("density", given.density, 0, 1);
   if (known.includes("bits")) whole("bits", given.bits ?? 8, 2, 8);
   if (known.includes("codebookBits")) whole("codebookBits", given.codebookBits ?? 8, 2, 8);
-  if (known.includes("k")) whole("k", given.k, 1, 65536);
+  // The atoms of factors are solved for together, k^2 numbers at a time.
+  if (known.includes("k")) whole("k", given.k, 1, choice.storage === "factored" ? 4096 : 65536);
   if (known.includes("d")) whole("d", given.d ?? 1, 1, choice.storage === "transform" ? 256 : 65536);
 }
 

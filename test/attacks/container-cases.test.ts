@@ -228,6 +228,12 @@ const counts: Case[] = [
     "w0: expected at least 23438 bytes for what they shall hold, got 23437",
   ],
   ["atoms of length 0", factored([2, 9], { d: 0 } as object), FormatError, "columns that cover [2, 9], got 2 of 0"],
+  [
+    "one column of 2^31 values over a tensor of 18",
+    factored([2, 9], { d: 2 ** 31, n: 1, k: 0, nnz: 0 } as object),
+    FormatError,
+    "columns that cover [2, 9], got 1 of 2147483648",
+  ],
   ["columns that do not cover the tensor", factored([3, 9], {}), FormatError, "columns that cover [3, 9], got 2 of 9"],
   [
     "columns that cover more than the tensor",

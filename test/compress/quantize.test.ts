@@ -27,6 +27,11 @@ function errorOf(values: ArrayLike<number>, scale: number, levels: number): numb
 }
 
 describe("roundScale", () => {
+  it("stays finite at the end of float32", () => {
+    for (const scale of [3.3e38, 3.4028234663852886e38, 1e39, Infinity])
+      expect(roundScale(scale)).toBe(3.2964854295465914e38);
+  });
+
   it("is the least that is not smaller and has four bits of mantissa", () => {
     for (const x of [...normals(200, 8), 1, 1.0625, 1.0626, 1.99, 3e38, 1.2e-38]) {
       const scale = Math.abs(x);

@@ -14,7 +14,7 @@ describe("checkRecipe", () => {
     [{ storage: "sparse", sparsity: 1 }],
     [factored],
     [{ ...factored, layout: "tile", d: 16 }],
-    [{ ...factored, layout: "rows", d: 1, k: 65536, density: 1, bits: 2, codebookBits: 8 }],
+    [{ ...factored, layout: "rows", d: 1, k: 4096, density: 1, bits: 2, codebookBits: 8 }],
     [{ storage: "scalar", steps: "row", size: 1e-6 }],
     [{ storage: "vq", k: 1 }],
     [{ storage: "vq", d: 4, k: 256, codebookBits: 4 }],
