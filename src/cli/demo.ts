@@ -59,7 +59,7 @@ const recipe: Recipe = {
       layers.map(({ name, d, k, density }): [string, Choice[]] => [
         name,
         [
-          { storage: "sparse", bits: 4, perTensor: true },
+          { storage: "sparse", bits: 3, perTensor: true },
           { storage: "factored", layout: "kernel", d, k, density, bits: 5, codebookBits: 6 },
         ],
       ]),
@@ -83,6 +83,14 @@ const tolerated = 0.3;
 /** Outputs of rebuilt and factored weights differ by rounding only: at most this share of the largest logit. */
 const agreement = 1e-4;
 
+/** Images to learn from and to look at, and what the dense network makes of the first: whatever is smaller learns from that too. */
+interface Lessons {
+  readonly train: Images;
+  readonly held: Images;
+  readonly outputs: Float32Array;
+}
+const loss = { kind: "distill", temperature: 2, labels: 0.3 } as const;
+
 /** The main job on MNIST: train, prune in cycles, decompose, tune, write, load and run. */
 export async function demo({ quick: short, seed, json, out }: DemoOptions): Promise<Figures> {
   const plan = short ? quick : whole;
@@ -99,8 +107,9 @@ export async function demo({ quick: short, seed, json, out }: DemoOptions): Prom
     decay,
     rate: { kind: "cosine", from: 0.05, to: 0.0005, periods: [plan.dense], warm: 50 },
   });
-  const { pruned, cycles } = await pruneInCycles(dense, plan, seed + 1, train, held);
-  const { graph, report } = await decompose(pruned, plan, seed + 2, train, held);
+  const lessons: Lessons = { train, held, outputs: await logitsFrom(dense, train) };
+  const { pruned, cycles } = await pruneInCycles(dense, plan, seed + 1, lessons);
+  const { graph, report } = await decompose(pruned, plan, seed + 2, lessons);
 
   await writeWhole(path, writeContainer(graph));
   const file = new Uint8Array(await readFile(path));
@@ -131,7 +140,7 @@ export async function demo({ quick: short, seed, json, out }: DemoOptions): Prom
 }
 
 /** Several times up to a high sparsity and down again, ending up. */
-async function pruneInCycles(dense: Graph, plan: Plan, seed: number, train: Images, held: Images) {
+async function pruneInCycles(dense: Graph, plan: Plan, seed: number, { train, held, outputs }: Lessons) {
   const { warm, ramp, hold, settle } = plan;
   const period = warm + ramp + hold;
   const cycles: Figures["pruned"]["cycles"][number][] = [];
@@ -139,6 +148,8 @@ async function pruneInCycles(dense: Graph, plan: Plan, seed: number, train: Imag
     seed,
     steps: peaks.length * period + settle,
     decay,
+    outputs,
+    loss,
     schedule: cyclical({
       cycles: peaks.length,
       sparsity: peaks[peaks.length - 1],
@@ -160,7 +171,7 @@ async function pruneInCycles(dense: Graph, plan: Plan, seed: number, train: Imag
  * Stores each layer in the cheaper of its forms and tunes the whole; where the held-out error then rises too far, all layers sparse
  * are tried too and the better is kept.
  */
-async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images, held: Images) {
+async function decompose(pruned: Graph, plan: Plan, seed: number, { train, held, outputs }: Lessons) {
   // In doubles 2.4 + 0.3 is less than 2.7.
   const limit = (await errorOn(pruned, held)) + tolerated + 1e-9;
   const attempt = async (only?: Choice["storage"]) => {
@@ -176,6 +187,8 @@ async function decompose(pruned: Graph, plan: Plan, seed: number, train: Images,
       seed,
       steps: plan.tune,
       decay,
+      outputs,
+      loss,
       rate: { kind: "cosine", from: 0.015, to: 0.0001, periods: [plan.tune] },
     });
     return { graph: tuned, report, error: await errorOn(tuned, held) };
