@@ -10,7 +10,8 @@ export interface Task<Setup, Job, Result> {
 
 /**
  * Does all jobs of a task, in any order and as many at a time as it likes. Each result is told as soon as it is there; where `onResult`
- * throws, no more jobs are begun, and the promise is rejected with that.
+ * throws, no more jobs are begun, and the promise is rejected with that. Whoever calls again with the same setup object may be served by
+ * what was started before.
  */
 export type Parallel = <Setup, Job, Result>(
   task: Task<Setup, Job, Result>,

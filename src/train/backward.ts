@@ -5,7 +5,7 @@ import { gradientFor } from "../ops/grad/index.js";
 import type { Launch } from "../ops/op.js";
 import type { Plan, PlannedStep } from "../runtime/plan.js";
 import { sizeOf } from "../tensor.js";
-import type { Parameter } from "./parameter.js";
+import type { Place } from "./parameter.js";
 
 /** The way back through a planned network. */
 export interface Backward {
@@ -26,7 +26,7 @@ export function createBackward(
   engine: FullEngine,
   plan: Plan,
   dense: (weight: string) => number,
-  parameters: ReadonlyMap<string, Parameter>,
+  parameters: ReadonlyMap<string, Place>,
 ): Backward {
   const { kernels, arena } = engine;
   const rootOf = (name: string) => plan.aliases.get(name) ?? name;

@@ -18,8 +18,8 @@ import type { Batch } from "./data.js";
 export interface Distillation {
   readonly kind: "distill";
   /**
-   * A network of the same inputs, run for each batch; where `data` is an array of batches, once for each of them. Left out, every
-   * batch brings the `outputs` to learn from.
+   * A network of the same inputs, run for each batch; where `data` is an array of batches, once for each of them, unless `shards`
+   * cut them. Left out, every batch brings the `outputs` to learn from.
    */
   readonly teacher?: Graph;
   /** By default `divergence`. */

@@ -1,33 +1,28 @@
 import { load } from "#kernels/full";
-import { holds, inMemory, type TypedArray } from "../dtype.js";
-import { DivergedError, expected, ShapeError } from "../errors.js";
+import { DivergedError, expected } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
-import { type Graph, type ValueInfo, withWeights } from "../graph/graph.js";
+import { type Graph, withWeights } from "../graph/graph.js";
 import { isReal, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
-import { createEngine, type FullEngine, put } from "../kernels/engine.js";
-import type { PlacedWeight } from "../ops/op.js";
+import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
 import { rewrite } from "../passes/net.js";
 import { turnedWeight } from "../passes/patterns/movement.js";
 import { rateAt } from "../rate.js";
-import { lowerGraph } from "../runtime/lower.js";
-import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
 import { type Phase, phaseAt, type Schedule, sparsityAt } from "../schedule.js";
-import { checkTensor, nameOf, type Tensor } from "../tensor.js";
-import { createBackward } from "./backward.js";
 import { constantsOf } from "./constants.js";
 import { createParameter } from "./create.js";
 import type { Batch } from "./data.js";
-import { bindLoss } from "./loss.js";
+import { shapesOf } from "./inputs.js";
 import { namesOf } from "./names.js";
-import { bindStatistics, inTraining } from "./norms.js";
 import { bindOptimizer } from "./optim.js";
 import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
 import { isPrunable, type Parameter, type Prunable } from "./parameter.js";
+import { createPass, type Pass } from "./pass.js";
 import { createPruner, type MaskChange, type TensorMask } from "./prune.js";
+import { createShards, type Shards } from "./shards.js";
 
 /** One optimizer step. */
 export interface StepReport {
@@ -64,8 +59,8 @@ export interface Fit extends AsyncIterable<StepReport> {
  * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
  * quantization. Norms with stored statistics are folded into the weights before them, or with `norms: "batch"` take those of the batch.
  * Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
- * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, and DivergedError
- * where the loss is no longer a number
+ * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, DivergedError
+ * where the loss is no longer a number, and what `parallel` throws
  */
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
@@ -89,7 +84,7 @@ export function fit(given: Graph, options: FitOptions): Fit {
             training = new Training(graph, module, { ...options, prunable, trainable }, batch);
             current = () => training!.graph();
           }
-          const report = training.step(batch);
+          const report = await training.step(batch);
           // One turn of the event loop now and then: signals and timers are heard, and a page stays alive.
           if (report.step % training.pauseEvery === 0) await new Promise((resolve) => setTimeout(resolve, 0));
           yield report;
@@ -118,14 +113,10 @@ class Training {
   readonly #options: Chosen;
   readonly #engine: FullEngine;
   readonly #parameters = new Map<string, Parameter>();
-  readonly #plan;
-  readonly #keepStatistics;
-  readonly #backward;
-  readonly #loss;
+  readonly #pass: Pass | Shards;
   readonly #optimizer;
   readonly #prunables: readonly Prunable[];
   readonly #pruner;
-  readonly #shapes: ReadonlyMap<string, readonly number[]>;
   #step = 0;
   #masks: MaskReport | undefined;
   #level: number | undefined;
@@ -137,50 +128,44 @@ class Training {
     this.#options = options;
     this.#engine = createEngine<FullKernels>(module, options.maxBytes);
     const engine = this.#engine;
-    const live = new Map<string, PlacedWeight>();
     for (const [name, weight] of graph.weights) {
       if ((weight.kind === "dense" && !isReal(weight.dtype)) || !options.trainable(name)) continue;
       const prunable = options.schedule !== undefined && weight.shape.length > 1 && options.prunable(name);
-      const parameter = createParameter(engine, name, weight, prunable);
-      this.#parameters.set(name, parameter);
-      live.set(name, parameter.live);
+      this.#parameters.set(name, createParameter(engine, name, weight, prunable));
     }
-    this.#shapes = new Map(graph.inputs.map((input) => [input.name, inputOf(first, input).shape]));
-    const inStep = inTraining(graph, options.norms === "batch");
-    const lowered = lowerGraph(engine, inStep, { live });
-    const infos = new Map(graph.inputs.map(({ name, dtype }) => [name, { dtype, shape: this.#shapes.get(name)! }]));
-    this.#plan = bindPlan(engine, inStep, lowered, infos, { live, keep: true });
-    enterPlan(engine, this.#plan);
-    this.#keepStatistics = bindStatistics(engine, this.#plan, this.#parameters);
-    this.#backward = createBackward(engine, this.#plan, (name) => lowered.weights.dense(name), this.#parameters);
-    const output = graph.outputs[0];
-    const gradient = this.#backward.output;
-    if (gradient === 0) throw new ShapeError(expected("fit", "an output that weights lead to", output.name));
-    this.#loss = bindLoss(engine, module, options, this.#plan.slots.get(output.name)!, gradient);
+    const shapes = shapesOf(graph.inputs, first);
+    const { shards = 1, parallel, data, loss, norms } = options;
+    // Only the batches of an array are known to stay what they are.
+    const kept = Array.isArray(data);
+    this.#pass =
+      shards > 1
+        ? createShards(engine, module, graph, this.#parameters, shapes, options)
+        : createPass(engine, module, graph, this.#parameters, shapes, { loss, norms, kept });
     const trained = [...this.#parameters.values()].flatMap((parameter) => parameter.trained);
     this.#prunables = [...this.#parameters.values()].filter(isPrunable);
     this.#pruner = createPruner(engine, this.#prunables, options);
     this.#optimizer = bindOptimizer(engine, options.optimizer, trained);
     this.#peak = this.#pruner.masks();
-    this.pauseEvery = Math.max(1, Math.floor(pauseBytes / engine.arena.top));
+    // While other threads are waited for, everything else runs.
+    const waits = shards > 1 && parallel !== undefined;
+    this.pauseEvery = waits ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(pauseBytes / engine.arena.top));
   }
 
-  step(batch: Batch): StepReport {
+  async step(batch: Batch): Promise<StepReport> {
     const { schedule } = this.#options;
     const step = this.#step++;
     const phase = schedule && phaseAt(schedule, step);
     if (schedule && phase) this.#masks = this.#prune(sparsityAt(schedule, step), isLast(schedule, phase));
-    this.#feed(batch);
     for (const parameter of this.#parameters.values()) parameter.refresh();
-    runPlan(this.#plan);
-    this.#backward.clear();
-    const loss = this.#loss(batch);
+    const loss = await this.#pass.run(batch);
     if (!Number.isFinite(loss)) throw new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${loss}`));
-    this.#backward.run();
     for (const parameter of this.#parameters.values()) parameter.pull();
     const rate = rateAt(rateOf(this.#options), step);
     this.#optimizer.step(rate);
-    this.#keepStatistics();
+    // No gradient leads to stored statistics, so the optimizer leaves them alone.
+    for (const { weight, values } of this.#pass.statistics()) {
+      floatsAt(this.#engine, this.#parameters.get(weight)!.trained[0].values, values.length).set(values);
+    }
     const cycle = schedule && this.#cycle(schedule, step);
     return { step, loss, rate, sparsity: this.#masks?.sparsity ?? 0, phase, masks: this.#masks, cycle };
   }
@@ -210,21 +195,6 @@ class Training {
     return { ...this.#pruner.changeSince(before), tensors: this.#pruner.tensors() };
   }
 
-  #feed(batch: Batch): void {
-    for (const input of this.#graph.inputs) {
-      const { name } = input;
-      const tensor = inputOf(batch, input);
-      const slot = this.#plan.slots.get(name)!;
-      const wanted = this.#shapes.get(name)!;
-      if (tensor.shape.length !== wanted.length || tensor.shape.some((dim, i) => dim !== wanted[i])) {
-        throw new ShapeError(
-          expected(`fit: input ${name}`, `[${wanted.join(", ")}] in every batch`, `[${tensor.shape.join(", ")}]`),
-        );
-      }
-      put(this.#engine, slot.pointer, tensor.data);
-    }
-  }
-
   #cycle(schedule: Schedule, step: number): CycleReport | undefined {
     const phase = phaseAt(schedule, step);
     const next = phaseAt(schedule, step + 1);
@@ -242,18 +212,4 @@ class Training {
 /** Whether the last ramp is over. */
 function isLast({ cycles }: Schedule, { cycle, name }: Phase): boolean {
   return name === "frozen" || (name === "hold" && cycle === cycles.length - 1);
-}
-
-function inputOf(batch: Batch, { name, dtype }: ValueInfo): Tensor & { data: TypedArray } {
-  const tensor = batch.inputs[name];
-  if (ArrayBuffer.isView(tensor)) {
-    throw new ShapeError(expected(`fit: input ${name}`, "a tensor { dtype, shape, data }", nameOf(tensor)));
-  }
-  if (!tensor) throw new ShapeError(expected("fit: batch", `a tensor for input ${name}`, "none"));
-  checkTensor(`fit: input ${name}`, tensor);
-  const wanted = inMemory(dtype);
-  if (!holds(wanted, tensor.data)) {
-    throw new ShapeError(expected(`fit: input ${name}`, `${wanted} values`, nameOf(tensor.data)));
-  }
-  return tensor;
 }

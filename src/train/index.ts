@@ -1,4 +1,5 @@
 export { DivergedError } from "../errors.js";
+export type { Parallel, Task } from "../parallel.js";
 export { type CosineRate, periodsOf, type Rate, rateAt, type StepRate } from "../rate.js";
 export {
   alternating,

@@ -61,10 +61,11 @@ export function checkLoss(loss: Loss, where = "loss"): void {
   }
 }
 
+/** `kept`: whether a batch that comes again is the same as before. */
 export function bindLoss(
   engine: FullEngine,
   module: WebAssembly.Module,
-  { loss, data }: { readonly loss: Loss; readonly data: unknown },
+  { loss, kept }: { readonly loss: Loss; readonly kept: boolean },
   output: Slot,
   gradient: number,
 ): BoundLoss {
@@ -77,7 +78,7 @@ export function bindLoss(
     const part = arena.alloc(4 * size);
     const terms = loss.terms.map((term) => ({
       weight: term.weight,
-      run: bindLoss(engine, module, { loss: term.loss, data }, output, part),
+      run: bindLoss(engine, module, { loss: term.loss, kept }, output, part),
     }));
     return (batch) => {
       let sum = 0;
@@ -90,8 +91,7 @@ export function bindLoss(
       return sum;
     };
   }
-  // Only the batches of an array are known to stay what they are.
-  const distill = bindDistillation(engine, module, loss, output, gradient, Array.isArray(data));
+  const distill = bindDistillation(engine, module, loss, output, gradient, kept);
   const share = loss.labels ?? 0;
   if (share === 0) return distill;
   const labelled = arena.alloc(4 * size);

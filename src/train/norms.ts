@@ -1,7 +1,8 @@
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { type FullEngine, floatsAt } from "../kernels/engine.js";
 import type { Plan } from "../runtime/plan.js";
-import type { Parameter } from "./parameter.js";
+import { sizeOf } from "../tensor.js";
+import type { Place } from "./parameter.js";
 
 /**
  * BatchNormalization with statistics of the batch, all of them or those that are in training mode; what the stored ones become are outputs
@@ -26,20 +27,21 @@ export function inTraining(graph: Graph, all: boolean): Graph {
   return { ...graph, nodes: graph.nodes.map(made) };
 }
 
-/**
- * What puts the statistics that norms in training made into the weights that hold the stored ones. No gradient leads to those, so
- * the optimizer leaves them alone.
- */
-export function bindStatistics(engine: FullEngine, plan: Plan, parameters: ReadonlyMap<string, Parameter>): () => void {
-  const moves = plan.steps.flatMap(({ node, inputs, io }) => {
+/** What a weight that holds the statistics of a norm becomes. */
+export interface Statistic {
+  readonly weight: string;
+  readonly values: Float32Array;
+}
+
+/** Finds what norms in training made of the stored statistics that are trained: views, valid until the next allocation. */
+export function bindStatistics(engine: FullEngine, plan: Plan, trained: ReadonlyMap<string, Place>): () => Statistic[] {
+  const made = plan.steps.flatMap(({ node, inputs, io }) => {
     if (node.op !== "BatchNormalization" || !node.attributes.training_mode) return [];
     return [1, 2].flatMap((i) => {
-      const values = parameters.get(inputs[i + 2])?.trained[0];
-      const made = io.outputs[i];
-      return values && made ? [{ from: made.pointer, to: values.values, size: values.size }] : [];
+      const weight = inputs[i + 2];
+      const slot = io.outputs[i];
+      return slot && trained.has(weight) ? [{ weight, slot }] : [];
     });
   });
-  return () => {
-    for (const { from, to, size } of moves) floatsAt(engine, to, size).set(floatsAt(engine, from, size));
-  };
+  return () => made.map(({ weight, slot }) => ({ weight, values: floatsAt(engine, slot.pointer, sizeOf(slot.shape)) }));
 }

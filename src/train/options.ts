@@ -1,4 +1,5 @@
 import { expected } from "../errors.js";
+import type { Parallel } from "../parallel.js";
 import { checkRate, type Rate } from "../rate.js";
 import { checkSchedule, type Schedule } from "../schedule.js";
 import { nameOf } from "../tensor.js";
@@ -39,8 +40,16 @@ export interface FitOptions extends Pruning {
    * every one of rank 2 or more; biases and other vectors never are.
    */
   readonly prunable?: Names;
+  /**
+   * Equal parts that each batch is cut into along axis 0 of all it brings, by default 1. Loss and gradients are the means of the parts',
+   * summed in their order; norms with statistics of the batch see one part each, and the stored ones follow the mean of the parts'.
+   */
+  readonly shards?: number;
+  /** Who does the shards, as the threads of `coppice/threads`: by default this thread, one after the other. The result is the same. */
+  readonly parallel?: Parallel;
   /** full.wasm, compiled; found by itself where it is left out. */
   readonly module?: WebAssembly.Module;
+  /** Most memory that this thread takes, and each that does shards. */
   readonly maxBytes?: number;
 }
 
@@ -52,7 +61,7 @@ export function checkOptions(options: FitOptions): void {
     throw new TypeError(expected("fit", "options", nameOf(options)));
   }
   const { data, loss, optimizer, rate, schedule, scope, distribution, block, revival, prunable, seed } = options;
-  const { trainable, norms } = options;
+  const { trainable, norms, shards, parallel } = options;
   const oneOf = (where: string, value: unknown, allowed: readonly string[]) => {
     if (!allowed.includes(value as string)) {
       throw new TypeError(expected(`fit: ${where}`, `one of ${allowed.join(", ")}`, String(value)));
@@ -68,6 +77,12 @@ export function checkOptions(options: FitOptions): void {
   if (revival !== undefined) oneOf("revival", revival, revivals);
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw new RangeError(expected("fit: seed", "an integer", String(seed)));
+  }
+  if (shards !== undefined && !(Number.isSafeInteger(shards) && shards >= 1)) {
+    throw new RangeError(expected("fit: shards", "a whole number from 1", String(shards)));
+  }
+  if (parallel !== undefined && typeof parallel !== "function") {
+    throw new TypeError(expected("fit: parallel", "a function", nameOf(parallel)));
   }
   if (rate !== undefined) checkRate(rate);
   if (schedule !== undefined) checkSchedule(schedule);

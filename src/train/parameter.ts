@@ -11,12 +11,15 @@ export interface Trained {
   readonly decays: boolean;
 }
 
-/** A weight in training: what the forward pass sees (`live`) and what the optimizer moves (`trained`), and the way between. */
-export interface Parameter {
-  readonly name: string;
+/** Where the forward pass finds a weight, and where the backward pass adds the gradient of the live values. */
+export interface Place {
   readonly live: PlacedWeight & { readonly kind: "live" };
-  /** Where the backward pass adds the gradient of the live values. */
   readonly gradient: number;
+}
+
+/** A weight in training: what the forward pass sees (`live`) and what the optimizer moves (`trained`), and the way between. */
+export interface Parameter extends Place {
+  readonly name: string;
   readonly trained: readonly Trained[];
   /** Live values from the trained ones. */
   refresh(): void;
