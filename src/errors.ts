@@ -2,7 +2,7 @@
  * The closed set of errors that coppice raises about data. A caller's own mistake (a wrong argument) is a TypeError or a
  * RangeError of the platform. Every message reads `where: expected X, got Y`.
  */
-export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED" | "TARGET";
+export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED" | "TARGET" | "THREAD";
 
 /** Base class: `code` is stable and meant for programs, `message` for people. */
 export abstract class CoppiceError extends Error {
@@ -50,6 +50,12 @@ export class TargetError extends CoppiceError {
     super(message);
     this.best = best;
   }
+}
+
+/** A thread ended before its work was done. */
+export class ThreadError extends CoppiceError {
+  override readonly name = "ThreadError";
+  readonly code = "THREAD";
 }
 
 /** The one message shape: `where: expected X, got Y`. */

@@ -14,6 +14,7 @@ export {
   OutOfMemoryError,
   ShapeError,
   TargetError,
+  ThreadError,
   UnsupportedError,
 } from "./errors.js";
 export type { Dim, Graph, GraphNode, ValueInfo } from "./graph/graph.js";

@@ -1,3 +1,4 @@
+export type { Parallel, Task } from "../parallel.js";
 export type { Cache } from "./cache.js";
 export { type CompressOptions, type CompressProgress, compress } from "./compress.js";
 export type { Choice, Recipe } from "./recipe.js";

@@ -36,6 +36,11 @@ export const law: Readonly<Record<string, Room>> = {
     from: ["base", "codec", "graph", "kernels", "ops", "passes", "runtime", "compress", "train"],
     outside: [/^#kernels\/full$/],
   },
+  threads: {
+    what: "the port for work in pieces on worker threads of Node: of compress and train the tasks alone",
+    from: ["base", "compress/sweep", "train/shard", "threads"],
+    outside: [/^node:worker_threads$/],
+  },
   index: {
     what: 'the platform-free public surface of "."',
     from: ["base", "runtime", "formats/container/read", "graph:types"],

@@ -1,0 +1,3 @@
+export { ThreadError } from "../errors.js";
+export type { Parallel, Task } from "../parallel.js";
+export { createThreads, type Threads } from "./threads.js";
