@@ -19,6 +19,7 @@ import { conv, gemm, gemv } from "./product.mjs";
 import { roofline, shareOf } from "./roofline.mjs";
 import { sparse } from "./sparse.mjs";
 import { startup } from "./startup.mjs";
+import { threads } from "./threads.mjs";
 import { selection, topk } from "./topk.mjs";
 
 // Memory that grows detaches its buffer, after which the V8 of Node 20 runs every loop over typed arrays a third slower (measured).
@@ -37,6 +38,7 @@ const throughSessions = {
   selection,
   conversion,
   gradient,
+  threads,
 };
 
 const { filters, peers: wanted, relaxed, quick, json } = parsed(process.argv.slice(2));

@@ -68,6 +68,11 @@ const nodes = [
   ["Gemm", ["r", "f2"], "logits", { transB: 1 }],
 ];
 
+/** LeNet-5, dense. */
+export function lenet5() {
+  return coppiceModel(weights());
+}
+
 function coppiceModel(layers) {
   const builder = new GraphBuilder("lenet5");
   builder.input("image", [1, 1, 28, 28]);
