@@ -39,7 +39,7 @@ export class Judge {
     const outputs = this.#graph.outputs;
     const errors = outputs.map(({ name }) => {
       // An output that the weight has no say in is what it was.
-      if (!found.every((results) => name in results)) return 0;
+      if (!found.every((results) => Object.hasOwn(results, name))) return 0;
       return difference(
         this.#wanted.map((results) => results[name]),
         found.map((results) => results[name]),
@@ -63,6 +63,8 @@ function difference(wanted: readonly Tensor[], found: readonly Tensor[]): number
     }
     for (let k = 0; k < data.length; k++) {
       const [p, q] = [Number(data[k]), Number(other[k])];
+      // What the network itself does not give as a number, such as masked logits, has no say.
+      if (!Number.isFinite(p)) continue;
       off += (p - q) * (p - q);
       whole += p * p;
     }

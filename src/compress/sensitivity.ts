@@ -16,6 +16,9 @@ const few = 4;
 /** What moves no output by more than rounding is as if it were lossless, but a worse one is still worse. */
 const least = 1e-12;
 
+/** What makes outputs no numbers is as bad as can be, but a better one is still better. */
+const most = 1e6;
+
 /**
  * The candidates of a weight with errors in the network's outputs instead of in what the weight makes. Of the first family two are
  * measured, a third and two thirds on from the best, each alone in an otherwise untouched network, and of each other one; the
@@ -32,7 +35,8 @@ export function measured(judge: Judge, name: string, list: readonly Candidate[])
   for (const [family, members] of families) {
     const lossy = members.filter(({ error }) => error > 0).sort((a, b) => a.error - b.error);
     if (lossy.length === 0) continue;
-    const found = lawOf((candidate) => judge.error(name, candidate.weight), lossy, power);
+    const probe = ({ weight }: Candidate) => Math.min(Math.max(judge.error(name, weight), least), most);
+    const found = lawOf(probe, lossy, power);
     laws.set(family, found);
     if (lossy.length > few) power ??= found.power;
   }
@@ -45,15 +49,15 @@ export function measured(judge: Judge, name: string, list: readonly Candidate[])
 /** @param lossy from the best on */
 function lawOf(probe: (candidate: Candidate) => number, lossy: readonly Candidate[], power: number | undefined): Law {
   const second = lossy[Math.floor((2 * lossy.length) / 3)];
-  const high = Math.max(probe(second), least);
+  const high = probe(second);
   if (power !== undefined || lossy.length <= few) return { at: second.error, high, power: power ?? 1 };
   const first = lossy[Math.floor(lossy.length / 3)];
-  const low = Math.max(probe(first), least);
+  const low = probe(first);
   if (!(high > low)) return { at: second.error, high: low, power: 1 };
   const steep = (log(high) - log(low)) / (log(second.error) - log(first.error));
   return { at: second.error, high, power: Math.min(Math.max(steep, 0.5), 2) };
 }
 
 function by({ at, high, power }: Law, error: number): number {
-  return high === Number.POSITIVE_INFINITY ? high : high * exp(power * (log(error) - log(at)));
+  return high * exp(power * (log(error) - log(at)));
 }
