@@ -21,8 +21,10 @@ export function allocate<T extends Priced>(
   const free = pick(0);
   if (bytesOf(free) <= budget) return free;
   let best = least;
-  let low = 0;
-  let high = 1;
+  let [low, high] = [0, 1];
+  // An error may be larger than the bytes that it saves; with one that has no bound no price is high enough.
+  while (high < Number.POSITIVE_INFINITY && bytesOf(pick(high)) > budget) [low, high] = [high, 2 * high];
+  if (high === Number.POSITIVE_INFINITY) return improved(candidates, least, budget - bytesOf(least));
   // 100 halvings reach any ratio of error to bytes that a double holds apart.
   for (let step = 0; step < 100; step++) {
     const middle = (low + high) / 2;
@@ -56,7 +58,8 @@ function improved<T extends Priced>(
   for (const [i, list] of candidates.entries()) {
     for (const candidate of list) {
       const gain = picked[i].error - candidate.error;
-      if (candidate.bytes - picked[i].bytes > room || gain <= most) continue;
+      // The difference of two errors without bound is no number.
+      if (candidate.bytes - picked[i].bytes > room || !(gain > most)) continue;
       most = gain;
       result = picked.map((item, j) => (j === i ? candidate : item));
     }

@@ -102,6 +102,15 @@ describe("allocate", () => {
     expect(allocate([list], 59)).toEqual([list[2]]);
   });
 
+  it("takes errors larger than bytes, and those without bound", () => {
+    const list = [candidate(40, 0), candidate(30, 200), candidate(20, 500), candidate(10, 1000)];
+    expect(bytesOf(allocate([list, list], 60)!)).toBe(60);
+    expect(errorOf(allocate([list, list], 60)!)).toBe(400);
+    const bad = [candidate(10, Infinity), candidate(20, Infinity), candidate(100, 1)];
+    expect(allocate([bad, list], 50)).toEqual([bad[0], list[0]]);
+    expect(allocate([bad, list], 110)).toEqual([bad[2], list[3]]);
+  });
+
   it("gives nothing where the smallest do not fit, and all that is best where everything does", () => {
     const lists = [
       [candidate(10, 0.1), candidate(4, 0.5)],
