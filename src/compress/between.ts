@@ -1,5 +1,4 @@
 import { exp, log } from "../math.js";
-import { familyOf } from "./ladder.js";
 import type { Offer } from "./sweep.js";
 
 /** Sizes of steps that are put between two that were tried. */
@@ -14,7 +13,8 @@ export function withBetween(offers: readonly Offer[]): Offer[] {
   const families = new Map<string, Offer[]>();
   for (const offer of offers) {
     if (sizeOf(offer) === undefined || !(offer.error > 0)) continue;
-    const family = familyOf(offer.choice!);
+    // What differs in more than the size has nothing in between.
+    const family = JSON.stringify({ ...offer.choice, size: 0 });
     families.set(family, [...(families.get(family) ?? []), offer]);
   }
   const more = [...families.values()].flatMap((members) => {

@@ -27,6 +27,8 @@ describe("offers between two that were tried", () => {
       offer({ storage: "int8", bits: 8 }, 3000, 1e-5),
       offer({ storage: "dense" }, 8000, 0),
       { seed: 1, bytes: 9000, error: 0 },
+      offer({ storage: "transform", d: 9, size: 0.4 }, 1000, 1e-2),
+      offer({ storage: "transform", d: 4, size: 0.1 }, 2000, 1e-4),
     ];
     expect(withBetween(tried)).toEqual(tried);
   });
