@@ -43,7 +43,9 @@ export function restore(setup: Setup, name: string, text: string | undefined): S
     const read = offers.map(([bytes, error], i) =>
       offerOf(setup, choices[i], i, bytes, error ?? Number.POSITIVE_INFINITY),
     );
-    const isWhole = read.every(({ bytes, error }) => Number.isSafeInteger(bytes) && bytes >= 0 && error >= 0);
+    const isWhole = read.every(
+      ({ bytes, error }) => Number.isSafeInteger(bytes) && bytes >= 0 && typeof error === "number" && error >= 0,
+    );
     return isWhole ? { offers: read, ms } : undefined;
   } catch {
     return undefined;
