@@ -120,7 +120,11 @@ export class Rounder {
     const stepOf = (part: Float64Array) => {
       const most = part.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       const wanted = size * Math.sqrt(squares(part) / Math.max(1, part.length));
-      return most === 0 ? 1 : roundScale(Math.max(wanted, most / levels));
+      if (most === 0) return 1;
+      let step = roundScale(Math.max(wanted, most / levels));
+      // At the end of float32 the integer that is next to the largest value can be too large for it.
+      while (Math.fround(step * Math.round(most / step)) === Number.POSITIVE_INFINITY) step = roundScale(1.0625 * step);
+      return step;
     };
     if (kind === "tensor") return Float32Array.of(stepOf(values));
     return Float32Array.from({ length: this.#rows }, (_, r) => stepOf(values.subarray(r * cols, (r + 1) * cols)));

@@ -101,3 +101,14 @@ it("zeros stay zeros, with a step of 1", () => {
   expect([...q.subarray(0, 3)]).toEqual([0, 0, 0]);
   expect([scale[0], error[0]]).toEqual([1, 0]);
 });
+
+it("the end of float32 comes back finite, whatever the size of the steps", () => {
+  const ends = Float32Array.from({ length: 12 }, (_, i) => (i % 2 ? 3.4e38 : -3.4e38));
+  const rounder = new Rounder(engine, [3, 4], ends);
+  for (const size of [0.001, 0.3, 0.4, 0.5, 0.65, 0.7, 1, 2]) {
+    const { q, scale } = rounder.round("tensor", size);
+    expect(q.every((code) => code !== 0 && Math.fround(Math.abs(code) * scale[0]) < Number.POSITIVE_INFINITY)).toBe(
+      true,
+    );
+  }
+});

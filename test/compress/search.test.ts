@@ -230,7 +230,7 @@ describe("what was measured", () => {
       const cache: Cache = { get: async () => junk, set: () => {} };
       expect(await file({ cache })).toEqual(whole);
     }
-    const offered = { recipe: { weights: { "*": { storage: "int8" } } }, target: { ratio: 1 } };
+    const offered = { recipe: { weights: { "*": { storage: "int8" } as const } }, target: { ratio: 1 } };
     const cache: Cache = { get: async () => '{"offers":[[1,"0"]],"ms":1}', set: () => {} };
     const [mended, own] = [await run(small(), { ...offered, cache }), await run(small(), offered)];
     expect(mended.report.weights.map(({ error }) => error)).toEqual(own.report.weights.map(({ error }) => error));
