@@ -1,6 +1,7 @@
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { producers } from "../graph/order.js";
 import { matrixOf } from "../graph/storage.js";
+import { isReal } from "../graph/weight.js";
 
 /**
  * Where a weight W [rows, cols] is multiplied with inputs, Y = X W^T: X are the rows of what `input` names, or in a convolution what
@@ -27,7 +28,7 @@ export function productsOf(graph: Graph): Product[] {
     const [input, second, third] = node.inputs;
     const transpose = op === "MatMul" ? made.get(second) : undefined;
     const weight = transpose ? transpose.inputs[0] : second;
-    const shape = graph.weights.get(weight)?.shape;
+    const shape = shapeOfReal(graph, weight);
     if (!shape || graph.weights.has(input)) return [];
     const fits =
       (op === "Conv" && (shape.length === 3 || shape.length === 4)) ||
@@ -35,7 +36,13 @@ export function productsOf(graph: Graph): Product[] {
       (transpose?.op === "Transpose" && shape.length === 2 && `${transpose.attributes.perm ?? "1,0"}` === "1,0");
     if (!fits) return [];
     const groups = op === "Conv" && typeof attributes.group === "number" ? attributes.group : 1;
-    const bias = op !== "MatMul" && third && graph.weights.has(third) ? { bias: third } : {};
+    const bias = op !== "MatMul" && third && shapeOfReal(graph, third) ? { bias: third } : {};
     return [{ node, weight, input, ...bias, ...matrixOf(shape), groups }];
   });
+}
+
+/** The shape of a weight whose values fit in float32; undefined for float64, integers and what is no weight. */
+export function shapeOfReal({ weights }: Graph, name: string): readonly number[] | undefined {
+  const weight = weights.get(name);
+  return weight?.kind === "dense" && !isReal(weight.dtype) ? undefined : weight?.shape;
 }

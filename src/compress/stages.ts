@@ -2,7 +2,7 @@ import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
 import { producers, readBy } from "../graph/order.js";
 import type { Feeds } from "../runtime/feeds.js";
 import { Model } from "../runtime/session.js";
-import { type Product, productsOf } from "./product.js";
+import { type Product, productsOf, shapeOfReal } from "./product.js";
 import type { Floats } from "./rows.js";
 
 /** A product whose weight nothing else reads, or a BatchNormalization that no weight could take up: what can be corrected. */
@@ -32,7 +32,7 @@ export function stagesOf(graph: Graph): Stage[] {
 /** A norm looks at each channel of its input as a convolution by 1 x 1 does. */
 function normOf(graph: Graph, node: GraphNode): Stage | undefined {
   const [input, scale, , mean, variance] = node.inputs;
-  const [shape, ...others] = [scale, mean, variance].map((name) => graph.weights.get(name)?.shape);
+  const [shape, ...others] = [scale, mean, variance].map((name) => shapeOfReal(graph, name));
   if (!shape || others.some((other) => other === undefined) || node.attributes.training_mode) return undefined;
   return { kind: "norm", node, weight: mean, input, rows: shape[0], cols: shape[0], groups: 1 };
 }

@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
+import { compress } from "../../src/compress/compress.js";
 import { stagesOf, Walk } from "../../src/compress/stages.js";
 import { GraphBuilder } from "../../src/graph/build.js";
 import type { Graph } from "../../src/graph/graph.js";
+import { sizeOf } from "../../src/tensor.js";
 import { runReference } from "../reference/network.js";
 import { normals } from "../support/kernels.js";
 import { fed, fullModule } from "../support/network.js";
@@ -32,4 +34,21 @@ it("every stage meets what it meets in the whole network, in its order", () => {
       for (const [k, value] of data.entries()) expect(value).toBeCloseTo(want.data[k], 4);
     }
   }
+});
+
+it("weights of float64 are met by no stage, and compression leaves them alone", async () => {
+  const b = new GraphBuilder("double");
+  const doubles = (shape: number[], name: string) =>
+    b.weight(name, shape, Float64Array.from(normals(sizeOf(shape), name.length), Math.abs), "float64");
+  const norm = [[5], [5], [5], [5]].map((shape, i) => doubles(shape, "abcd".slice(0, i + 1)));
+  const h = b.node("Gemm", [b.node("Cast", [b.input("x", ["N", 5])], { to: 11 }), doubles([5, 5], "double")], {
+    transB: 1,
+  });
+  const back = b.node("Cast", [b.node("BatchNormalization", [h, ...norm])], { to: 1 });
+  b.output("y", ["N", 9], b.node("Gemm", [back, b.weight("real", [9, 5], normals(45, 3))], { transB: 1 }));
+  const graph = b.build();
+  expect(stagesOf(graph).map(({ weight }) => weight)).toEqual(["real"]);
+  const calibration = [{ x: fed([6, 5], 1) }];
+  const made = await compress(graph, { target: { maxBytes: 800 }, calibration, module: fullModule });
+  expect(made.graph.weights.get("double")).toEqual(graph.weights.get("double"));
 });
