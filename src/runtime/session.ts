@@ -103,15 +103,16 @@ export class Model {
     checkApart(this.outputs, given);
     this.#feed(plan, feeds);
     runPlan(plan);
-    const results: Record<string, Tensor & { readonly data: T }> = {};
-    for (const [i, { name, dtype }] of this.outputs.entries()) {
-      const slot = plan.slots.get(name)!;
-      const stored = elementsAt(engine, slot);
-      const data = (given[i] ?? createArray(dtype, stored.length)) as T;
-      convertOut(dtype, stored, data);
-      results[name] = { dtype, shape: [...slot.shape], data };
-    }
-    return results;
+    // Entries hold any name, `__proto__` too.
+    return Object.fromEntries(
+      this.outputs.map(({ name, dtype }, i) => {
+        const slot = plan.slots.get(name)!;
+        const stored = elementsAt(engine, slot);
+        const data = (given[i] ?? createArray(dtype, stored.length)) as T;
+        convertOut(dtype, stored, data);
+        return [name, { dtype, shape: [...slot.shape], data }];
+      }),
+    );
   }
 
   /**

@@ -47,6 +47,18 @@ describe("outputs that the caller owns", () => {
     );
   });
 
+  test("may have any name", () => {
+    const b = new GraphBuilder("odd");
+    for (const name of ["__proto__", "constructor"]) b.output(name, [3], b.node("Relu", [b.input(`${name} in`, [3])]));
+    const given = { "__proto__ in": Float32Array.of(1, 2, 3), "constructor in": Float32Array.of(4, 5, 6) };
+    const found = new Model(b.build(), runModule).run(given);
+    expect(Object.keys(found)).toEqual(["__proto__", "constructor"]);
+    expect(Object.values(found).map(({ data }) => [...data])).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+  });
+
   test("keep what they hold when later runs write elsewhere, and may be left out", () => {
     const model = new Model(graph, runModule);
     const y = new Float32Array(8);
