@@ -15,11 +15,13 @@ const steps = 24;
 
 /**
  * The least scale that is not smaller and has four bits of mantissa. Below the normal range of float32 there are no bits to
- * spare: the nearest float32, above zero. Above 3.3e38 it is that.
+ * spare: the least float32 that is not smaller. Above 3.3e38 it is that.
  */
 export function roundScale(scale: number): number {
-  const bits = bitsOf(Math.max(Math.fround(scale), leastScale));
-  return bits < leastNormalBits ? scaleOf(bits) : scaleOf(Math.min(Math.ceil(bits / stepBits) * stepBits, mostBits));
+  const single = Math.max(Math.fround(scale), leastScale);
+  const bits = bitsOf(single);
+  if (bits < leastNormalBits) return scaleOf(single < scale ? bits + 1 : bits);
+  return scaleOf(Math.min(Math.ceil(bits / stepBits) * stepBits, mostBits));
 }
 
 /**

@@ -91,7 +91,7 @@ export class Rounder {
     const large = this.#values.some(
       (value, i) => Math.abs(nearest(value / step[Math.floor(i / this.#cols)], most)) > levels,
     );
-    const [q, error] = this.#grams === 0 ? this.#plainly(step, large) : this.#withFeedback(step, large, most);
+    const [q, error] = this.#grams === 0 ? this.#plainly(step, large, most) : this.#withFeedback(step, large, most);
     return { q, scale, error };
   }
 
@@ -169,11 +169,11 @@ export class Rounder {
   }
 
   /** The same where columns do not know of one another. */
-  #plainly(step: Float32Array, large: boolean): [Int16Array, Float64Array] {
+  #plainly(step: Float32Array, large: boolean, most: number): [Int16Array, Float64Array] {
     const [values, cols, period] = [this.#values, this.#cols, this.#period];
     const stepOf = (i: number) => step[Math.floor(i / cols)];
     const q = large
-      ? Int16Array.from(values, (value, i) => nearest(value / stepOf(i), 0x7fff))
+      ? Int16Array.from(values, (value, i) => nearest(value / stepOf(i), most))
       : new Int16Array(values.length);
     // Columns that have their prices in common are rounded together.
     for (let first = 0; first < period && !large; first++) {

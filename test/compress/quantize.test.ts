@@ -47,7 +47,11 @@ describe("roundScale", () => {
   it("keeps what is below the normal range, and is never 0", () => {
     expect(roundScale(0)).toBe(1.401298464324817e-45);
     expect(roundScale(1e-46)).toBe(1.401298464324817e-45);
-    expect(roundScale(1e-40)).toBe(Math.fround(1e-40));
+    for (const scale of [1e-45, 1.45e-45, 2e-45, 2.09e-45, 1e-43, 1e-40, 1.1754943e-38]) {
+      expect(roundScale(scale)).toBeGreaterThanOrEqual(scale);
+      expect(roundScale(scale)).toBeLessThan(scale + 1.401298464324817e-45);
+      expect(roundScale(roundScale(scale))).toBe(roundScale(scale));
+    }
   });
 });
 

@@ -112,3 +112,17 @@ it("the end of float32 comes back finite, whatever the size of the steps", () =>
     );
   }
 });
+
+it.each(["tensor", "row"] as const)("values below the normal range are off by half a step at most, by %s", (kind) => {
+  for (const size of [2e-43, 2.52e-43, 1.9e-41, 3.4e-41, 1.28e-38, 1e-37]) {
+    const small = Float32Array.from({ length: 60 }, (_, i) => size * Math.sin(i + 1));
+    const most = kind === "tensor" ? widest : 127;
+    const { q, scale } = new Rounder(engine, [3, 20], small).round(kind, 1e-6, most);
+    for (const [i, code] of q.entries()) {
+      const step = scale[kind === "row" ? Math.floor(i / 20) : 0];
+      expect(Math.abs(code)).toBeLessThanOrEqual(most);
+      // Where there is something to save, the next integer towards zero is taken too.
+      expect(Math.abs(small[i] - code * step)).toBeLessThanOrEqual((kind === "row" ? 1.01 : 0.51) * step);
+    }
+  }
+});
