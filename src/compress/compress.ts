@@ -29,7 +29,10 @@ import { turn } from "./turn.js";
 export interface CompressOptions {
   /** How small, or how good; of the candidates of each weight those are chosen that lose least together. */
   readonly target?: Target;
-  /** Candidates for each weight, instead of those that a target has by itself. Without a target the one with fewest bytes is kept. */
+  /**
+   * Candidates for each weight, instead of those that a target has by itself; where two differ in the size of their steps alone, a target
+   * may take a size in between. Without a target the one with fewest bytes is kept.
+   */
   readonly recipe?: Recipe;
   /** Unlabelled inputs: errors are weighted by what each weight meets, and the compressed network is corrected layer by layer. */
   readonly calibration?: Iterable<Feeds>;

@@ -20,9 +20,9 @@ const least = 1e-12;
 const most = 1e6;
 
 /**
- * The candidates of a weight with errors in the network's outputs instead of in what the weight makes. Of the first family two are
- * measured, a third and two thirds on from the best, each alone in an otherwise untouched network, and of each other one; the
- * others follow by a power law through those.
+ * The candidates of a weight with errors in the network's outputs instead of in what the weight makes. Of the first family of more
+ * than a few two are measured, a third and two thirds on from the best, each alone in an otherwise untouched network, and of each
+ * other family one; the others follow by a power law through those.
  */
 export function measured(judge: Judge, name: string, list: readonly Candidate[]): Candidate[] {
   const families = new Map<string, Candidate[]>();
