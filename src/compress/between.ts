@@ -1,7 +1,7 @@
 import { exp, log } from "../math.js";
 import type { Offer } from "./sweep.js";
 
-/** Sizes of steps that are put between two that were tried. */
+/** Parts into which sizes of steps cut the way from one that was tried to the next. */
 const parts = 6;
 
 /**
