@@ -25,6 +25,15 @@ export class Judge {
     this.#wanted = resultsOf(graph, module, feeds);
   }
 
+  /** Rows of the output that has most of them, over all inputs. */
+  get rows(): number {
+    const rowsOf = ({ data, shape }: Tensor) => data.length / (shape.at(-1) || 1);
+    const counts = this.#graph.outputs.map(({ name }) =>
+      this.#wanted.reduce((sum, results) => sum + rowsOf(results[name]), 0),
+    );
+    return Math.max(0, ...counts);
+  }
+
   /**
    * Mean over outputs of their squared error over their squared norm; of an output that gives probabilities p, the mean over its rows
    * of half the variance of the change of log p, each class counting by the mean of p and an equal share. Where p alone counted,

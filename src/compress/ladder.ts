@@ -21,7 +21,7 @@ const few = 16;
 
 /**
  * Candidates of a target. Biases and the like are few, and keep 8 bits.
- * @param measured whether effects on the network's outputs are measured: only then may rows share a step
+ * @param measured whether it is measured what weights meet and what they do: only then may rows share a step
  */
 export function ladderOf(shape: readonly number[], measured: boolean): readonly Choice[] {
   const dense: Choice = { storage: "dense" };

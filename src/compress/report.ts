@@ -30,8 +30,8 @@ export interface WeightReport {
   /** Bits that these need, sign and all. */
   readonly bits?: number;
   /**
-   * With a target and calibration: what this weight adds to the error of the network's outputs, see Judge. Otherwise the squared error
-   * of what it makes over its squared norm, see Candidate.
+   * With a target and calibration that gives two rows of outputs or more: what this weight adds to the error of the network's outputs, see
+   * Judge. Otherwise the squared error of what it makes over its squared norm, see Candidate.
    */
   readonly error: number;
   /** Squared error of the values over their squared norm. */

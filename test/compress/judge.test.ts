@@ -140,3 +140,18 @@ it("a target with calibration loses less of the outputs than one without", async
   };
   expect(await errorAt(many)).toBeLessThan(await errorAt());
 });
+
+it("one row of outputs is no judge", async () => {
+  const graph = network("logits");
+  const errorsWith = async (count: number) => {
+    const calibration = [{ x: fed([count, 6], 3) }];
+    const { report } = await compress(graph, { target: { maxBytes: 230 }, calibration, module: fullModule });
+    const swept = report.weights.map(({ name, candidates }) => ({ name, candidates }));
+    const judge = new Judge(graph, fullModule, calibration);
+    expect(judge.rows).toBe(count);
+    return swept.map(({ candidates }) => Math.max(...candidates.map(({ error }) => error)));
+  };
+  // What a weight makes is lost as a whole at most.
+  expect(Math.max(...(await errorsWith(1)))).toBeLessThanOrEqual(1);
+  expect(await errorsWith(2)).not.toEqual(await errorsWith(1));
+});
