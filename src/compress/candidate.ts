@@ -134,7 +134,7 @@ function isStored(weight: PlainWeight, choice: Choice): boolean {
   const size = sizeOf(weight.shape);
   if (size === 0) return true;
   if (choice.storage === "dense") return weight.kind === "dense";
-  if (choice.storage === "scalar") return isRounded(weight, choice.size);
+  if (choice.storage === "scalar") return isRounded(weight, choice.steps ?? "tensor", choice.size);
   const scales = "perTensor" in choice && choice.perTensor ? 1 : matrixOf(weight.shape).rows;
   if (choice.storage === "int8") {
     return weight.kind === "int8" && weight.scale.length === scales && fits(weight.q, choice.bits);
@@ -150,7 +150,7 @@ function isStored(weight: PlainWeight, choice: Choice): boolean {
     layout === wanted && d === columnsOf(weight.shape, wanted, length).d;
   switch (choice.storage) {
     case "vq":
-      return sameColumns("kernel", choice.d) && k === choice.k && isOneHot(weight);
+      return sameColumns("kernel", choice.d) && k === Math.min(choice.k, n) && isOneHot(weight);
     case "svd":
       return sameColumns("rows") && k === Math.min(choice.k, d) && isCoarse(weight, choice.size);
     case "transform":
@@ -158,7 +158,7 @@ function isStored(weight: PlainWeight, choice: Choice): boolean {
     case "factored":
       return (
         sameColumns(choice.layout, choice.d) &&
-        k === choice.k &&
+        k === Math.min(choice.k, n) &&
         weight.codes.length <= supportOf(choice.density, k, n) &&
         fits(weight.codes, choice.bits)
       );
@@ -182,9 +182,9 @@ function fits(codes: Int8Array, bits = 8): boolean {
 }
 
 /** Whether a weight is integers times steps that are as large already; see `isCoarse`. */
-function isRounded(weight: PlainWeight, size: number): boolean {
+function isRounded(weight: PlainWeight, steps: Steps, size: number): boolean {
   const scale = scalesOf(weight);
-  if (scale === undefined) return false;
+  if (scale === undefined || scale.length !== (steps === "row" ? matrixOf(weight.shape).rows : 1)) return false;
   const dense = toDense(weight);
   const cols = dense.length / scale.length;
   return scale.every((step, r) => {

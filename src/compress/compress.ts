@@ -133,7 +133,7 @@ export async function compress(
       parameters,
       bytes: settled.reduce((sum, { bytes }) => sum + bytes, 0),
       weights: names.map((name, i) =>
-        reportOf(name, folded.weights.get(name) as PlainWeight, settled[i], picked[i].error, swept[i]),
+        reportOf(name, folded.weights.get(name) as PlainWeight, settled[i], picked[i], swept[i]),
       ),
     },
   };

@@ -34,8 +34,10 @@ export function factorize(
   seed: number,
   moments?: Moments,
 ): FactoredWeight {
-  const { layout, k } = choice;
-  const sizes: Sizes = { shape, layout, k, ...columnsOf(shape, layout, choice.d) };
+  const { layout } = choice;
+  const cut = columnsOf(shape, layout, choice.d);
+  const k = Math.min(choice.k, cut.n);
+  const sizes: Sizes = { shape, layout, k, ...cut };
   const columns = toColumns(sizes, dense);
   const { c, z } = alternate(engine, sizes, columns, supportOf(choice.density, k, sizes.n), seed);
   const support = Uint8Array.from(z, (value) => (value === 0 ? 0 : 1));

@@ -29,8 +29,8 @@ export function ladderOf(shape: readonly number[], measured: boolean): readonly 
   if (shape.length < 2) return [...rounded("tensor", [...fine, sizes[0]]), dense];
   const kernel = sizeOf(shape.slice(2));
   const hasKernels = kernel > 1 && kernel <= longestKernel;
-  const shared = measured ? [...rounded("tensor", [...fine, ...sizes]), ...(hasKernels ? transformed : [])] : [];
-  return [...rounded("row", sizes), ...shared, dense];
+  const shared = rounded("tensor", measured ? [...fine, ...sizes] : fine);
+  return [...rounded("row", sizes), ...shared, ...(measured && hasKernels ? transformed : []), dense];
 }
 
 /** Whether each row's error counts alike: rows of small values may matter as much as others. */

@@ -3,7 +3,10 @@ import type { Layout } from "../graph/weight.js";
 import { nameOf } from "../tensor.js";
 import type { Steps } from "./rounder.js";
 
-/** How one weight shall be stored. Bits count the sign: b bits are the integers -(2^(b-1) - 1) .. 2^(b-1) - 1. */
+/**
+ * How one weight shall be stored. Bits count the sign: b bits are the integers -(2^(b-1) - 1) .. 2^(b-1) - 1. Of atoms there are no more than
+ * columns.
+ */
 export type Choice =
   | { readonly storage: "dense" }
   /** Every value an integer times a scale per row, or one scale with `perTensor`. */

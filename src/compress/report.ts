@@ -4,7 +4,8 @@ import { grouped, table } from "../table.js";
 import { sizeOf } from "../tensor.js";
 import type { Candidate } from "./candidate.js";
 import type { Choice } from "./recipe.js";
-import { isFloat, type Swept } from "./sweep.js";
+import { isFloat, type Offer, type Swept } from "./sweep.js";
+import { stepOf } from "./wide.js";
 
 export interface CompressReport {
   /** Number of float weights of the network. */
@@ -18,6 +19,8 @@ export interface WeightReport {
   readonly name: string;
   readonly shape: readonly number[];
   readonly storage: Weight["kind"];
+  /** What was chosen: one of `candidates`, or a size of steps between two of them. Absent where the weight stays as it was. */
+  readonly choice?: Choice;
   readonly bytes: number;
   /** Coded bits for each value. */
   readonly rate: number;
@@ -25,7 +28,10 @@ export interface WeightReport {
   readonly sparsity: number;
   /** Atoms of a codebook. */
   readonly k?: number;
-  /** Integers, or coefficients of a factored weight, that are not zero; absent where values are not integers. */
+  /**
+   * Integers, or coefficients of a factored weight, that are not zero; absent where values are not integers. Integers beyond int8 count as
+   * such, and not by their codes.
+   */
   readonly nonzeros?: number;
   /** Bits that these need, sign and all. */
   readonly bits?: number;
@@ -43,26 +49,32 @@ export interface WeightReport {
   readonly candidates: readonly { readonly choice: Choice; readonly bytes: number; readonly error: number }[];
 }
 
-/** @param before the weight as it was @param error see WeightReport */
+/** @param before the weight as it was @param picked see WeightReport */
 export function reportOf(
   name: string,
   before: PlainWeight,
   { weight, bytes, error: outputError }: Candidate,
-  error: number,
+  { choice, error }: Offer,
   { offers, ms }: Swept,
 ): WeightReport {
   const codes = codesOf(weight);
-  const most = codes?.reduce((largest, code) => Math.max(largest, Math.abs(code)), 0) ?? 0;
+  let most = 0;
+  let nonzeros = 0;
+  for (const code of codes ?? []) {
+    most = Math.max(most, Math.abs(code));
+    if (code !== 0) nonzeros++;
+  }
   const { shape } = weight;
   return {
     name,
     shape,
     storage: weight.kind,
+    ...(choice && { choice }),
     bytes,
     rate: (8 * bytes) / Math.max(1, sizeOf(shape)),
     sparsity: isFloat(weight) ? sparsity(weight) : 0,
     ...(weight.kind === "factored" && { k: weight.k }),
-    ...(codes && { nonzeros: codes.reduce((count, code) => count + (code === 0 ? 0 : 1), 0), bits: bitsOf(most) }),
+    ...(codes && { nonzeros, bits: bitsOf(most) }),
     error,
     weightError: isFloat(weight) ? relative(toDense(before), toDense(weight)) : 0,
     outputError,
@@ -98,9 +110,12 @@ export function reportTable({ weights, bytes, parameters }: CompressReport): str
   );
 }
 
-function codesOf(weight: PlainWeight): Int8Array | undefined {
+function codesOf(weight: PlainWeight): Int8Array | Int16Array | undefined {
   if (weight.kind === "int8") return weight.q;
-  if (weight.kind === "factored") return weight.codes;
+  if (weight.kind === "factored") {
+    const step = stepOf(weight);
+    return step === undefined ? weight.codes : Int16Array.from(toDense(weight), (value) => value / step);
+  }
   return weight.kind === "sparse" && weight.values instanceof Int8Array ? weight.values : undefined;
 }
 

@@ -26,9 +26,9 @@ export function vectorQuantize(
   moments: Moments | undefined,
   rounder: Pick<Rounder, "factors" | "groups">,
 ): FactoredWeight {
-  const { k } = choice;
   const layout = "kernel";
   const { d, n } = columnsOf(shape, layout, choice.d);
+  const k = Math.min(choice.k, n);
   const x = Float64Array.from(toColumns({ layout, shape, d, n }, dense));
   const weight = weights(shape, x.length, moments);
   const levels = levelsOf(choice.codebookBits ?? 8);

@@ -1,3 +1,4 @@
+import { stepOf } from "../compress/wide.js";
 import { matrixOf } from "../graph/storage.js";
 import type { FactoredWeight } from "../graph/weight.js";
 import { type FullEngine, floatsAt, place } from "../kernels/engine.js";
@@ -8,7 +9,7 @@ import { createScales, levelsIn } from "./scales.js";
 /**
  * Live values = Q(C) Q(Z) on the support of Z, until a schedule moves it. With G = dW cut like X:
  * dZ[e] = <G column, atom>, dC = G Z^T. The scale of the codebook is tuned as well; those of Z stay, because making an atom larger
- * is the same as making its scale so.
+ * is the same as making its scale so. Where atoms are digits (see wide), Z alone is tuned.
  */
 export function factoredParameter(
   engine: FullEngine,
@@ -17,6 +18,8 @@ export function factoredParameter(
   prunable: boolean,
 ): Parameter | Prunable {
   const levels = levelsIn(given.codes);
+  // Atoms that stand for the digits of integers stay what they are.
+  const fixed = stepOf(given) !== undefined;
   const weight = prunable ? filled(given) : given;
   const { shape, layout, d, n, k, codeScale } = weight;
   const { kernels, arena } = engine;
@@ -57,8 +60,7 @@ export function factoredParameter(
     gradient,
     trained: [
       { size: nnz, values: z, gradient: dz, mask, decays: false },
-      { size: k * d, values: c, gradient: dc, mask: 0, decays: false },
-      bookScale.trained,
+      ...(fixed ? [] : [{ size: k * d, values: c, gradient: dc, mask: 0, decays: false }, bookScale.trained]),
     ],
     refresh() {
       kernels.round_rows_f32(nnz, 1, z, entryScale, zRounded, levels);
@@ -70,6 +72,7 @@ export function factoredParameter(
     pull() {
       for (let b = 0; b < bands; b++) kernels.transpose_f32(d, cols, gradient + b * band, turned + b * band);
       kernels.codebook_dot_f32(n, d, rowPtr, col, turned || gradient, cRounded, dz);
+      if (fixed) return;
       kernels.fill_row_f32(1, k * d, 0, dc);
       kernels.codebook_scatter_f32(n, d, rowPtr, col, zRounded, turned || gradient, dc);
       bookScale.pull(c, 0, dc);

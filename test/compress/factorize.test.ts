@@ -33,7 +33,8 @@ function make(
   expect(dense, "the values are left alone").toEqual(before);
   checkWeight("w", weight);
   const { d, n } = columnsOf(shape, options.layout, options.d);
-  const { layout, k } = options;
+  const { layout } = options;
+  const k = Math.min(options.k, n);
   expect(weight).toMatchObject({ kind: "factored", shape, layout, d, n, k });
   expect(weight.codes.length).toBeLessThanOrEqual(supportOf(options.density, k, n));
   expect(weight.codes.every((code) => code !== 0)).toBe(true);
