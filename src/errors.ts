@@ -2,7 +2,16 @@
  * The closed set of errors that coppice raises about data. A caller's own mistake (a wrong argument) is a TypeError or a
  * RangeError of the platform. Every message reads `where: expected X, got Y`.
  */
-export type ErrorCode = "FORMAT" | "UNSUPPORTED" | "SHAPE" | "OUT_OF_MEMORY" | "DIVERGED" | "TARGET" | "THREAD";
+export type ErrorCode =
+  | "FORMAT"
+  | "UNSUPPORTED"
+  | "SHAPE"
+  | "OUT_OF_MEMORY"
+  | "DIVERGED"
+  | "TARGET"
+  | "THREAD"
+  | "STORAGE"
+  | "RESUME";
 
 /** Base class: `code` is stable and meant for programs, `message` for people. */
 export abstract class CoppiceError extends Error {
@@ -56,6 +65,25 @@ export class TargetError extends CoppiceError {
 export class ThreadError extends CoppiceError {
   override readonly name = "ThreadError";
   readonly code = "THREAD";
+}
+
+/** What should be kept could not be written or read; what was kept before is as it was. */
+export class StorageError extends CoppiceError {
+  override readonly name = "StorageError";
+  readonly code = "STORAGE";
+  /** As the system names it: ENOSPC, EIO, EACCES, EROFS, ..; LOCKED where another run has the place. */
+  readonly reason: string;
+
+  constructor(message: string, reason: string, cause?: unknown) {
+    super(message, { cause });
+    this.reason = reason;
+  }
+}
+
+/** A checkpoint is of another job than the one that is to go on from it. */
+export class ResumeError extends CoppiceError {
+  override readonly name = "ResumeError";
+  readonly code = "RESUME";
 }
 
 /** The one message shape: `where: expected X, got Y`. */

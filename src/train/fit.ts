@@ -1,10 +1,10 @@
 import { load } from "#kernels/full";
-import { DivergedError, expected } from "../errors.js";
+import { DivergedError, expected, ResumeError } from "../errors.js";
 import { checkGraph } from "../graph/check.js";
 import { type Graph, withWeights } from "../graph/graph.js";
 import { isReal, type Weight } from "../graph/weight.js";
 import type { FullKernels } from "../kernels/abi.js";
-import { createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
+import { bytesAt, createEngine, type FullEngine, floatsAt } from "../kernels/engine.js";
 import { fold } from "../passes/fold.js";
 import { hoist } from "../passes/hoist.js";
 import { modernize } from "../passes/modernize.js";
@@ -12,10 +12,13 @@ import { rewrite } from "../passes/net.js";
 import { turnedWeight } from "../passes/patterns/movement.js";
 import { rateAt } from "../rate.js";
 import { type Phase, phaseAt, type Schedule, sparsityAt } from "../schedule.js";
+import type { State } from "./checkpoint.js";
 import { constantsOf } from "./constants.js";
 import { createParameter } from "./create.js";
 import type { Batch } from "./data.js";
 import { shapesOf } from "./inputs.js";
+import { jobOf } from "./job.js";
+import { Keeper, type Resumable } from "./keeper.js";
 import { namesOf } from "./names.js";
 import { bindOptimizer } from "./optim.js";
 import { batchesOf, checkOptions, type FitOptions, rateOf } from "./options.js";
@@ -58,9 +61,10 @@ export interface Fit extends AsyncIterable<StepReport> {
 /**
  * Trains a network, pruning it by a schedule where one is given; a graph of compressed weights is tuned straight through its
  * quantization. Norms with stored statistics are folded into the weights before them, or with `norms: "batch"` take those of the batch.
- * Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`.
+ * Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`. With `checkpoints`
+ * it goes on where it was left, and the steps done are not yielded again.
  * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, DivergedError
- * where the loss is no longer a number, and what `parallel` throws
+ * where the loss is no longer a number, and what `parallel` throws; ResumeError, FormatError and StorageError of checkpoints
  */
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
@@ -77,23 +81,45 @@ export function fit(given: Graph, options: FitOptions): Fit {
     graph: () => current(),
     async *[Symbol.asyncIterator]() {
       const module = options.module ?? (await load(false));
+      const { checkpoints } = options;
       let training: Training | undefined;
+      let keeper: Keeper | undefined;
+      let seen = 0;
+      /** Whether all is well, and nothing half done. */
+      let rests = false;
+      await checkpoints?.store.open();
       try {
         for await (const batch of batchesOf(options)) {
           if (!training) {
             training = new Training(graph, module, { ...options, prunable, trainable }, batch);
             current = () => training!.graph();
+            if (checkpoints) {
+              keeper = await Keeper.start(checkpoints, training, await jobOf(options, graph, batch, training.names()));
+            }
           }
-          const report = await training.step(batch);
+          const report = seen++ < training.steps ? undefined : await training.step(batch, keeper?.last);
+          if (report) await keeper?.stepped();
           // One turn of the event loop now and then: signals and timers are heard, and a page stays alive.
-          if (report.step % training.pauseEvery === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+          if ((seen - 1) % training.pauseEvery === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+          if (!report) continue;
+          rests = true;
           yield report;
+          rests = false;
         }
         if (!training) throw new RangeError(expected("fit: data", "at least one batch", "none"));
+        if (seen < training.steps) {
+          throw new ResumeError(expected("fit: data", `the ${training.steps} batches of the steps done`, `${seen}`));
+        }
+        rests = true;
       } finally {
-        const last = training?.graph();
-        if (last) current = () => last;
-        training = undefined;
+        try {
+          const last = training?.graph();
+          if (last) current = () => last;
+          if (rests) await keeper?.save();
+        } finally {
+          await checkpoints?.store.close();
+          training = undefined;
+        }
       }
     },
   };
@@ -106,7 +132,7 @@ type Chosen = FitOptions & Readonly<Record<"prunable" | "trainable", (name: stri
 const pauseBytes = 1 << 27;
 
 /** Everything that lives in memory while a network trains. */
-class Training {
+class Training implements Resumable {
   /** Steps between two turns of the event loop. */
   readonly pauseEvery: number;
   readonly #graph: Graph;
@@ -151,14 +177,64 @@ class Training {
     this.pauseEvery = waits ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(pauseBytes / engine.arena.top));
   }
 
-  async step(batch: Batch): Promise<StepReport> {
+  /** Steps done. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  get bytes(): number {
+    return this.#engine.arena.top;
+  }
+
+  /** Of the weights that are trained, and of those whose masks change. */
+  names(): { trained: readonly string[]; pruned: readonly string[] } {
+    return { trained: [...this.#parameters.keys()], pruned: this.#prunables.map(({ name }) => name) };
+  }
+
+  /** Levels, live values and reports follow from these and from the number of steps. */
+  state(): State {
+    const state = new Map<string, ArrayBufferView>();
+    for (const { name, trained } of this.#parameters.values()) {
+      for (const [i, { values, size }] of trained.entries()) {
+        state.set(`values ${i} of ${name}`, floatsAt(this.#engine, values, size));
+      }
+    }
+    for (const [i, { name, size, maskPointer }] of this.#prunables.entries()) {
+      state.set(`mask of ${name}`, bytesAt(this.#engine, maskPointer, Math.ceil(size / 8)));
+      state.set(`peak of ${name}`, this.#peak[i]);
+    }
+    state.set("thresholds", this.#pruner.state());
+    for (const [i, moments] of this.#optimizer.state().entries()) state.set(`optimizer ${i}`, moments);
+    return state;
+  }
+
+  isFinite(): boolean {
+    const tensors = [...this.#parameters.values()].flatMap(({ trained }) => trained);
+    return tensors.every(({ values, size }) => {
+      // 0 times NaN or an infinity is NaN.
+      let sum = 0;
+      for (const value of floatsAt(this.#engine, values, size)) sum += 0 * value;
+      return sum === 0;
+    });
+  }
+
+  resumed(steps: number): void {
+    const { schedule } = this.#options;
+    this.#step = steps;
+    if (!schedule || steps === 0) return;
+    this.#level = sparsityAt(schedule, steps - 1);
+    this.#masks = { ...this.#pruner.changeSince(this.#pruner.masks()), tensors: this.#pruner.tensors() };
+  }
+
+  /** @param last steps done in the newest checkpoint, for the error */
+  async step(batch: Batch, last: number | undefined): Promise<StepReport> {
     const { schedule } = this.#options;
     const step = this.#step++;
     const phase = schedule && phaseAt(schedule, step);
     if (schedule && phase) this.#masks = this.#prune(sparsityAt(schedule, step), isLast(schedule, phase));
     for (const parameter of this.#parameters.values()) parameter.refresh();
     const loss = await this.#pass.run(batch);
-    if (!Number.isFinite(loss)) throw new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${loss}`));
+    if (!Number.isFinite(loss)) throw diverged(step, loss, this.#pass.culprit(), last);
     for (const parameter of this.#parameters.values()) parameter.pull();
     const rate = rateAt(rateOf(this.#options), step);
     this.#optimizer.step(rate);
@@ -207,6 +283,12 @@ class Training {
     const collapsed = this.#pruner.tensors().flatMap((tensor) => (tensor.collapsed ? tensor.name : []));
     return { ...change, revived, index: phase.cycle, from, to, collapsed };
   }
+}
+
+function diverged(step: number, loss: number, culprit: string | undefined, last: number | undefined): DivergedError {
+  const first = culprit ? `${loss}: the first tensor that is not finite is ${culprit}` : `${loss}`;
+  const kept = last === undefined ? "" : `; the last good checkpoint is the one after ${last} steps`;
+  return new DivergedError(expected(`fit: step ${step}`, "a finite loss", `${first}${kept}`));
 }
 
 /** Whether the last ramp is over. */

@@ -1,4 +1,4 @@
-export { DivergedError } from "../errors.js";
+export { DivergedError, ResumeError, StorageError } from "../errors.js";
 export type { Parallel, Task } from "../parallel.js";
 export { type CosineRate, periodsOf, type Rate, rateAt, type StepRate } from "../rate.js";
 export {
@@ -19,6 +19,7 @@ export type { Augmentation } from "./augment.js";
 export { type Batch, type Batches, batches, type Target } from "./data.js";
 export type { Distillation } from "./distill.js";
 export { type CycleReport, type Fit, fit, type MaskReport, type StepReport } from "./fit.js";
+export type { CheckpointStore, Checkpoints } from "./keeper.js";
 export type { CrossEntropy, Loss, WeightedSum } from "./loss.js";
 export type { Names, Pattern } from "./names.js";
 export type { Optimizer } from "./optim.js";

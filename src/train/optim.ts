@@ -69,6 +69,8 @@ export interface BoundOptimizer {
   step(rate: number): void;
   /** The moments of what `mask` leaves out become 0. */
   forget(tensor: Trained, mask: number): void;
+  /** The moments, and how far their decay has come: valid until the next allocation. */
+  state(): readonly ArrayBufferView[];
 }
 
 export function bindOptimizer(engine: FullEngine, optimizer: Optimizer, trained: readonly Trained[]): BoundOptimizer {
@@ -81,6 +83,8 @@ export function bindOptimizer(engine: FullEngine, optimizer: Optimizer, trained:
     for (const pointer of state) floatsAt(engine, pointer, tensor.size).fill(0);
     moments.set(tensor, state);
   }
+  /** Of adam, beta1 and beta2 to the power of the steps done. */
+  const powers = new Float64Array(2).fill(1);
   const decaysOf = ({ decays }: Trained): [l2: number, decay: number] =>
     !decays ? [0, 0] : decoupled ? [0, decay] : [decay, 0];
   const move = optimizer.kind === "sgd" ? sgd(optimizer) : adam(optimizer);
@@ -96,12 +100,10 @@ export function bindOptimizer(engine: FullEngine, optimizer: Optimizer, trained:
   }
 
   function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: Adam) {
-    let power1 = 1;
-    let power2 = 1;
     return (rate: number) => {
-      power1 *= beta1;
-      power2 *= beta2;
-      const [c1, c2] = [1 / (1 - power1), 1 / (1 - power2)];
+      powers[0] *= beta1;
+      powers[1] *= beta2;
+      const [c1, c2] = [1 / (1 - powers[0]), 1 / (1 - powers[1])];
       for (const [tensor, [m, v]] of moments) {
         const { size, values, gradient, mask } = tensor;
         const [l2, decay] = decaysOf(tensor);
@@ -129,5 +131,9 @@ export function bindOptimizer(engine: FullEngine, optimizer: Optimizer, trained:
     forget(tensor, mask) {
       for (const pointer of moments.get(tensor) ?? []) kernels.mask_apply_f32(tensor.size, pointer, mask, pointer);
     },
+    state: () => [
+      powers,
+      ...[...moments].flatMap(([{ size }, pointers]) => pointers.map((pointer) => floatsAt(engine, pointer, size))),
+    ],
   };
 }

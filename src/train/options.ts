@@ -4,6 +4,7 @@ import { checkRate, type Rate } from "../rate.js";
 import { checkSchedule, type Schedule } from "../schedule.js";
 import { nameOf } from "../tensor.js";
 import type { Batches } from "./data.js";
+import { type Checkpoints, checkCheckpoints } from "./keeper.js";
 import { checkLoss, type Loss } from "./loss.js";
 import { checkNames, type Names } from "./names.js";
 import { checkOptimizer, type Optimizer } from "./optim.js";
@@ -47,6 +48,11 @@ export interface FitOptions extends Pruning {
   readonly shards?: number;
   /** Who does the shards, as the threads of `coppice/threads`: by default this thread, one after the other. The result is the same. */
   readonly parallel?: Parallel;
+  /**
+   * Where the state is kept, to go on from bit for bit: now and then, at the end of the data and on `break`. A run on a store that has some
+   * takes it up; `data` begins anew and the batches of the steps done are skipped, so it must be the same each time.
+   */
+  readonly checkpoints?: Checkpoints;
   /** full.wasm, compiled; found by itself where it is left out. */
   readonly module?: WebAssembly.Module;
   /** Most memory that this thread takes, and each that does shards. */
@@ -61,7 +67,7 @@ export function checkOptions(options: FitOptions): void {
     throw new TypeError(expected("fit", "options", nameOf(options)));
   }
   const { data, loss, optimizer, rate, schedule, scope, distribution, block, revival, prunable, seed } = options;
-  const { trainable, norms, shards, parallel } = options;
+  const { trainable, norms, shards, parallel, checkpoints } = options;
   const oneOf = (where: string, value: unknown, allowed: readonly string[]) => {
     if (!allowed.includes(value as string)) {
       throw new TypeError(expected(`fit: ${where}`, `one of ${allowed.join(", ")}`, String(value)));
@@ -84,6 +90,7 @@ export function checkOptions(options: FitOptions): void {
   if (parallel !== undefined && typeof parallel !== "function") {
     throw new TypeError(expected("fit: parallel", "a function", nameOf(parallel)));
   }
+  if (checkpoints !== undefined) checkCheckpoints(checkpoints);
   if (rate !== undefined) checkRate(rate);
   if (schedule !== undefined) checkSchedule(schedule);
   checkScope(scope ?? "global", distribution, block, schedule);

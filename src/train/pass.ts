@@ -1,9 +1,11 @@
+import { isFloat } from "../dtype.js";
 import { expected, ShapeError } from "../errors.js";
 import type { Graph } from "../graph/graph.js";
-import { type FullEngine, put } from "../kernels/engine.js";
-import type { PlacedWeight } from "../ops/op.js";
+import { type FullEngine, floatsAt, put } from "../kernels/engine.js";
+import type { PlacedWeight, Slot } from "../ops/op.js";
 import { lowerGraph } from "../runtime/lower.js";
 import { bindPlan, enterPlan, runPlan } from "../runtime/plan.js";
+import { sizeOf } from "../tensor.js";
 import { createBackward } from "./backward.js";
 import type { Batch } from "./data.js";
 import { inputOf, type Shapes } from "./inputs.js";
@@ -18,6 +20,8 @@ export interface Pass {
   run(batch: Batch): number;
   /** What the norms made of their stored statistics in the last run: valid until the next allocation. */
   statistics(): readonly Statistic[];
+  /** After a loss that is not finite: the first tensor that is not, of inputs, weights, and values in the order in which they are made. */
+  culprit(): string | undefined;
 }
 
 /** What a pass goes by. */
@@ -61,5 +65,17 @@ export function createPass(
       return loss;
     },
     statistics: bindStatistics(engine, plan, places),
+    culprit() {
+      const allFinite = (pointer: number, size: number) => floatsAt(engine, pointer, size).every(Number.isFinite);
+      const bad = ({ dtype, pointer, shape }: Slot) => isFloat(dtype) && !allFinite(pointer, sizeOf(shape));
+      for (const { name } of graph.inputs) if (bad(plan.slots.get(name)!)) return `input ${name}`;
+      for (const [name, { live }] of places)
+        if (!allFinite(live.values, live.rows * live.cols)) return `weight ${name}`;
+      for (const { node, outputs, io } of plan.steps) {
+        const i = io.outputs.findIndex((slot, j) => slot && outputs[j] !== "" && bad(slot));
+        if (i >= 0) return `${outputs[i]} of node ${node.name}`;
+      }
+      return undefined;
+    },
   };
 }

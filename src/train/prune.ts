@@ -55,6 +55,8 @@ export interface Pruner {
   changeSince(before: readonly Uint8Array[]): MaskChange;
   /** Each tensor as it stands. */
   tensors(): readonly TensorMask[];
+  /** What it knows beside the masks. */
+  state(): ArrayBufferView;
 }
 
 /** What is ranked of a tensor: its values, or the norms of its blocks. */
@@ -81,7 +83,7 @@ export function createPruner(
   const largest = scope === "global" ? together : ranked.reduce((most, { count }) => Math.max(most, count), 0);
   const widest = scope === "channel" ? parameters.reduce((most, { cols }) => Math.max(most, cols), 0) : 0;
   const scratch = arena.alloc(Math.max(kernels.topk_scratch_bytes(largest), kernels.rows_mask_scratch_bytes(widest)));
-  const thresholds = parameters.map(() => 0);
+  const thresholds = new Float64Array(parameters.length);
   const groups = groupsOf(scope);
   if (revival === "shadow") for (const parameter of parameters) parameter.trained[0].mask = 0;
 
@@ -186,6 +188,7 @@ export function createPruner(
         const sparsity = size === 0 ? 0 : 1 - kept / size;
         return { name, sparsity, threshold: thresholds[i], collapsed: kept === 0 };
       }),
+    state: () => thresholds,
   };
 }
 

@@ -38,6 +38,8 @@ export interface ShardResult {
   readonly gradients: Float32Array;
   /** What the norms made of their stored statistics, from this shard alone. */
   readonly statistics: readonly Statistic[];
+  /** As `Pass` has it. */
+  readonly culprit: string | undefined;
 }
 
 /** The gradients of one shard of a batch. */
@@ -67,7 +69,7 @@ export function startShard(engine: FullEngine, setup: ShardSetup): (job: ShardJo
       at += size;
     }
     const statistics = pass.statistics().map(({ weight, values }) => ({ weight, values: values.slice() }));
-    return { loss, gradients, statistics };
+    return { loss, gradients, statistics, culprit: Number.isFinite(loss) ? undefined : pass.culprit() };
   };
 }
 

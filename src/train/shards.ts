@@ -14,6 +14,7 @@ import { type ShardJob, type ShardResult, type ShardSetup, shard, startShard } f
 export interface Shards {
   run(batch: Batch): Promise<number>;
   statistics(): readonly Statistic[];
+  culprit(): string | undefined;
 }
 
 /**
@@ -42,6 +43,7 @@ export function createShards(
   const rooms = Array.from({ length: count }, () => shared(length));
   const arrived = arena.alloc(4 * length);
   let statistics: readonly Statistic[] = [];
+  let culprit: string | undefined;
 
   const gather = () => {
     let at = 0;
@@ -91,10 +93,12 @@ export function createShards(
       for (const { live, gradient } of places.values()) kernels.fill_row_f32(1, live.rows * live.cols, 0, gradient);
       for (const result of results) add(result);
       for (const { live, gradient } of places.values()) kernels.scale_f32(live.rows * live.cols, gradient, 1 / count);
+      culprit = results.find((result) => result.culprit)?.culprit;
       statistics = meanOf(results.map((result) => result.statistics));
       return results.reduce((sum, result) => sum + result.loss, 0) / count;
     },
     statistics: () => statistics,
+    culprit: () => culprit,
   };
 }
 

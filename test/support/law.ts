@@ -41,6 +41,11 @@ export const law: Readonly<Record<string, Room>> = {
     from: ["base", "compress/sweep", "train/shard", "threads"],
     outside: [/^node:worker_threads$/],
   },
+  checkpoints: {
+    what: "checkpoints in a folder, for runtimes that have files",
+    from: ["errors", "train/keeper:types", "checkpoints"],
+    outside: [/^node:(fs\/promises|crypto|path|os)$/],
+  },
   index: {
     what: 'the platform-free public surface of "."',
     from: ["base", "runtime", "formats/container/read", "graph:types"],

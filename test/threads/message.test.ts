@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import * as errors from "../../src/errors.js";
 import { hear, tell } from "../../src/threads/message.js";
 
-const { CoppiceError, TargetError, expected: _, ...others } = errors;
+// Checkpoints are kept by the thread that calls fit: errors of theirs never cross.
+const { CoppiceError, TargetError, StorageError, ResumeError, expected: _, ...others } = errors;
 const across = (error: unknown) => hear(structuredClone(tell(error)));
 
 describe("an error", () => {
