@@ -271,7 +271,9 @@ describe("what fit refuses", () => {
         return thrown;
       }
     })();
-    expect(error).toEqual(new DivergedError("fit: step 1: expected a finite loss, got NaN"));
+    expect(error).toEqual(
+      new DivergedError("fit: step 1: expected a finite loss, got NaN: the first tensor that is not finite is input x"),
+    );
     expect(bytesOf(run.graph())).toEqual(bytesOf((await train(net(), options({ data: [labelled()] }))).graph));
     const wild = Array.from({ length: 40 }, (_, i) => labelled(i));
     expect(await refusal(net(), { data: wild, rate: 1e30 })).toBeInstanceOf(DivergedError);
