@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { activation } from "./activation.mjs";
+import { checkpoints } from "./checkpoints.mjs";
 import { codebook } from "./codebook.mjs";
 import { contest } from "./contest.mjs";
 import { factored } from "./factored.mjs";
@@ -39,6 +40,7 @@ const throughSessions = {
   conversion,
   gradient,
   threads,
+  checkpoints,
 };
 
 const { filters, peers: wanted, relaxed, quick, json } = parsed(process.argv.slice(2));

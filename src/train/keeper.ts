@@ -47,8 +47,11 @@ export interface Resumable {
   resumed(steps: number): void;
 }
 
-/** Bytes that steps go over in the time in which a checkpoint is made durable, and those for each byte of it (measured: bench/checkpoints.mjs). */
-const cost = { once: 1 << 29, each: 16 };
+/**
+ * Bytes that steps go over while a checkpoint is made durable (some 20 ms), and while a byte of it is copied, summed and written. LeNet-5 and
+ * ResNet-20 go over some 1.6 GB/s of their memory (bench/checkpoints.mjs).
+ */
+const cost = { once: 1 << 25, each: 8 };
 /** Saving takes one part in so many of the time. */
 const share = 100;
 
