@@ -1,36 +1,46 @@
-// What checkpoints cost: steps of training, of batches of 64, with one checkpoint in a folder as often as fit saves by itself, against
-// the same steps without. Both sides give the same bits. Work: steps.
+// `npm run bench -- checkpoints [FILTER ...]`: training in batches of 64 that keeps checkpoints in a folder as often as fit does by itself.
+// "step" and "save" are medians; a save makes the bytes, sums them and brings them to the disk.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkpointFolder } from "../dist/checkpoints/index.js";
 import { readOnnx } from "../dist/formats/onnx/index.js";
+import { readCheckpoint, writeCheckpoint } from "../dist/train/checkpoint.js";
 import { fit } from "../dist/train/index.js";
+import { median } from "./contest.mjs";
 import { uniforms } from "./memory.mjs";
 import { bytesOf, folder, networks } from "./networks.mjs";
 import { lenet5 } from "./startup.mjs";
 
 const size = 64;
+const saves = 15;
 
-export function* checkpoints() {
-  const open = (values) => values.map(({ name, dtype }) => ({ name, dtype }));
-  const anySize = (graph) => ({ ...graph, inputs: open(graph.inputs), outputs: open(graph.outputs) });
-  const title = "training with checkpoints";
-  const lenet = { graph: anySize(lenet5()), input: "image", shape: [1, 28, 28] };
-  yield { case: title, shape: "LeNet-5", prepare: () => saving(lenet) };
-  if (!folder) {
-    console.log("\ncheckpoints: ResNet-20 skipped, as COPPICE_DATA is not set");
-    return;
+const resnet20 = () => readOnnx(bytesOf(networks.find(({ name }) => name === "ResNet-20")));
+const cases = [
+  { name: "LeNet-5", graph: lenet5, input: "image", shape: [1, 28, 28] },
+  ...(folder ? [{ name: "ResNet-20", graph: resnet20, input: "input", shape: [3, 32, 32] }] : []),
+];
+
+/** @param options { filters } */
+export async function checkpoints({ filters }) {
+  console.log(`${"network".padEnd(12)}optimizer      MB   step ms   save ms   one in   share of the time`);
+  for (const { name, ...given } of cases) {
+    if (filters.length > 0 && !filters.some((filter) => name.includes(filter))) continue;
+    for (const kind of ["sgd", "adam"]) {
+      const { bytes, step, save, every } = await measure(given, kind);
+      const figures = [(bytes / 1e6).toFixed(1), step.toFixed(1), save.toFixed(1), `${every} steps`];
+      const [megabytes, ...rest] = figures.map((text, i) => text.padStart([8, 10, 10, 11][i]));
+      const share = `${((100 * save) / (every * step + save)).toFixed(2)} %`;
+      console.log(`${name.padEnd(12)}${kind.padEnd(9)}${megabytes}${rest.join("")}${share.padStart(10)}`);
+    }
   }
-  const graph = () => readOnnx(bytesOf(networks.find(({ name }) => name === "ResNet-20")));
-  yield {
-    case: title,
-    shape: "ResNet-20",
-    prepare: () => saving({ graph: graph(), input: "input", shape: [3, 32, 32] }),
-  };
+  if (!folder) console.log("ResNet-20 skipped, as COPPICE_DATA is not set");
 }
 
-async function saving({ graph, input, shape }) {
+async function measure({ graph, input, shape }, kind) {
+  const open = (values) => values.map(({ name, dtype }) => ({ name, dtype }));
+  const model = graph();
+  const anySize = { ...model, inputs: open(model.inputs), outputs: open(model.outputs) };
   const data = uniforms(size * shape.reduce((a, b) => a * b), 1);
   const inputs = { [input]: { dtype: "float32", shape: [size, ...shape], data } };
   const batch = { inputs, target: Uint8Array.from({ length: size }, (_, i) => i % 10) };
@@ -39,44 +49,29 @@ async function saving({ graph, input, shape }) {
   }
   const place = mkdtempSync(join(tmpdir(), "coppice-"));
   const inner = checkpointFolder(place);
-  let saved = 0;
+  let file;
   const store = {
     ...inner,
     save(bytes) {
-      saved++;
+      file = bytes;
       return inner.save(bytes);
     },
   };
-  const start = (kept) => {
-    const options = { data: always(), loss: "crossEntropy", optimizer: { kind: "sgd" }, norms: "batch", rate: 1e-3 };
-    return fit(graph, { ...options, checkpoints: kept && { store } })[Symbol.asyncIterator]();
+  const options = { data: always(), loss: "crossEntropy", optimizer: { kind }, norms: "batch", rate: 1e-3 };
+  const reports = fit(anySize, { ...options, checkpoints: { store } })[Symbol.asyncIterator]();
+  const clocked = async (work) => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
   };
-  const ours = start(true);
-  const theirs = start(false);
-  // As many steps as there are from one checkpoint to the next.
-  let period = 0;
-  while (saved === 0) {
-    await ours.next();
-    await theirs.next();
-    period++;
+  const steps = [];
+  while (!file) steps.push(await clocked(() => reports.next()));
+  const { job, sections } = await readCheckpoint(file);
+  const times = [];
+  for (let i = 0; i < saves; i++) {
+    times.push(await clocked(async () => inner.save(await writeCheckpoint(i, job, sections))));
   }
-  const contestant = (reports, dispose) => ({
-    async run() {
-      const losses = [];
-      for (let step = 0; step < period; step++) losses.push((await reports.next()).value.loss);
-      return Float64Array.from(losses);
-    },
-    waits: true,
-    async dispose() {
-      await reports.return();
-      dispose?.();
-    },
-  });
-  return {
-    unit: "steps/s",
-    work: 1e9 * period,
-    tolerance: 0,
-    ours: contestant(ours, () => rmSync(place, { recursive: true })),
-    peers: { "without checkpoints": contestant(theirs) },
-  };
+  await reports.return();
+  rmSync(place, { recursive: true });
+  return { bytes: file.length, step: median(steps), save: median(times), every: steps.length };
 }

@@ -3,10 +3,10 @@
 // `npm run bench -- crossover [FILTER ...]`: where one way of computing overtakes another (crossover.mjs).
 // `npm run bench -- entropy [FILTER ...]`: the entropy coder on the networks of the data folder (entropy.mjs).
 // `npm run bench -- loading [FILTER ...]`: how long files of 1 MB take to load, and the worst of 64 KiB (loading.mjs).
+// `npm run bench -- checkpoints [FILTER ...]`: what share of a training checkpoints take (checkpoints.mjs).
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { activation } from "./activation.mjs";
-import { checkpoints } from "./checkpoints.mjs";
 import { codebook } from "./codebook.mjs";
 import { contest } from "./contest.mjs";
 import { factored } from "./factored.mjs";
@@ -40,7 +40,6 @@ const throughSessions = {
   conversion,
   gradient,
   threads,
-  checkpoints,
 };
 
 const { filters, peers: wanted, relaxed, quick, json } = parsed(process.argv.slice(2));
@@ -57,6 +56,11 @@ if (filters[0] === "entropy") {
 if (filters[0] === "loading") {
   const { loading } = await import("./loading.mjs");
   await loading({ quick, filters: filters.slice(1) });
+  process.exit(0);
+}
+if (filters[0] === "checkpoints") {
+  const { checkpoints } = await import("./checkpoints.mjs");
+  await checkpoints({ filters: filters.slice(1) });
   process.exit(0);
 }
 if (relaxed) checkRelaxed();

@@ -64,7 +64,7 @@ export interface Fit extends AsyncIterable<StepReport> {
  * Nothing happens until the result is iterated; each step is yielded, and memory is freed at the end or on `break`. With `checkpoints`
  * it goes on where it was left, and the steps done are not yielded again.
  * @throws TypeError or RangeError for options out of range, at once; while iterated ShapeError, UnsupportedError, OutOfMemoryError, DivergedError
- * where the loss is no longer a number, and what `parallel` throws; ResumeError, FormatError and StorageError of checkpoints
+ * where the loss is no longer a number, and what `parallel` throws; ResumeError, FormatError and StorageError of checkpoints; the signal's reason
  */
 export function fit(given: Graph, options: FitOptions): Fit {
   checkOptions(options);
@@ -97,13 +97,17 @@ export function fit(given: Graph, options: FitOptions): Fit {
               keeper = await Keeper.start(checkpoints, training, await jobOf(options, graph, batch, training.names()));
             }
           }
-          const report = seen++ < training.steps ? undefined : await training.step(batch, keeper?.last);
+          rests = true;
+          options.signal?.throwIfAborted();
+          rests = false;
+          const done = seen++ < training.steps;
+          const report = done ? undefined : await training.step(batch, keeper?.last);
           if (report) await keeper?.stepped();
           // One turn of the event loop now and then: signals and timers are heard, and a page stays alive.
-          if ((seen - 1) % training.pauseEvery === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-          if (!report) continue;
+          if (seen % (done ? skipped : training.pauseEvery) === 0)
+            await new Promise((resolve) => setTimeout(resolve, 0));
           rests = true;
-          yield report;
+          if (report) yield report;
           rests = false;
         }
         if (!training) throw new RangeError(expected("fit: data", "at least one batch", "none"));
@@ -130,6 +134,8 @@ type Chosen = FitOptions & Readonly<Record<"prunable" | "trainable", (name: stri
 
 /** Bytes that steps may go over between two turns of the event loop: some tenths of a second, and 1 % of the time at most. */
 const pauseBytes = 1 << 27;
+/** Batches that are skipped between two. */
+const skipped = 100;
 
 /** Everything that lives in memory while a network trains. */
 class Training implements Resumable {

@@ -49,10 +49,12 @@ export interface FitOptions extends Pruning {
   /** Who does the shards, as the threads of `coppice/threads`: by default this thread, one after the other. The result is the same. */
   readonly parallel?: Parallel;
   /**
-   * Where the state is kept, to go on from bit for bit: now and then, at the end of the data and on `break`. A run on a store that has some
+   * Where the state is kept, to go on from bit for bit: now and then, at the end of the data, on `break` and by `signal`. A run on a store that has some
    * takes it up; `data` begins anew and the batches of the steps done are skipped, so it must be the same each time.
    */
   readonly checkpoints?: Checkpoints;
+  /** Stops between two steps, or while batches are skipped: what was done is kept, and the iteration rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
   /** full.wasm, compiled; found by itself where it is left out. */
   readonly module?: WebAssembly.Module;
   /** Most memory that this thread takes, and each that does shards. */

@@ -1,5 +1,5 @@
 // A job of about a second, in a process that may be killed: `node job.mjs FOLDER FILE [EVENT]`. Writes the network that it ends with to
-// FILE; SIGINT and SIGTERM leave it where it is, to be taken up (exit code 75). EVENT: dies at that operation on the folder, from 0.
+// FILE; SIGINT and SIGTERM stop it, to be taken up (exit code 75). EVENT: dies at that operation on the folder, from 0.
 import * as files from "node:fs/promises";
 import { folderStore } from "../../dist/checkpoints/folder.js";
 import { writeContainer } from "../../dist/formats/container/index.js";
@@ -45,6 +45,8 @@ const examples = {
   shape: [1, 12, 12],
   labels: Uint8Array.from({ length: 200 }, (_, i) => i % 10),
 };
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => stop.abort());
 const store = folderStore(folder, event === undefined ? files : mortal(Number(event)));
 const training = fit(network(), {
   data: (seed) => batches(examples, { size: 20, epochs: 30, seed, augment: { crop: 1, flip: true } }),
@@ -53,12 +55,12 @@ const training = fit(network(), {
   schedule: cyclical({ cycles: 3, sparsity: 0.9, drop: 0.3, ramp: 60, hold: 30 }),
   revival: "shadow",
   checkpoints: { store, every: 7 },
+  signal: stop.signal,
 });
-let stopped = false;
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => (stopped = true));
-for await (const { step } of training) {
-  if (stopped) break;
-  if (step % 10 === 0) process.stdout.write(`${step}\n`);
+try {
+  for await (const { step } of training) if (step % 10 === 0) process.stdout.write(`${step}\n`);
+} catch (error) {
+  if (error === stop.signal.reason) process.exit(75);
+  throw error;
 }
-if (stopped) process.exit(75);
 await files.writeFile(file, writeContainer(training.graph()));

@@ -5,6 +5,7 @@ import type { Weight } from "../../src/graph/weight.js";
 import { periodsOf } from "../../src/rate.js";
 import { cyclical } from "../../src/schedule.js";
 import { batches } from "../../src/train/data.js";
+import { fit, type StepReport } from "../../src/train/fit.js";
 import type { FitOptions } from "../../src/train/options.js";
 import { memoryStore, run } from "../support/checkpoints.js";
 import { normals } from "../support/kernels.js";
@@ -87,6 +88,38 @@ describe("a job", () => {
     // What is done is not done again.
     expect(await run(small(), { ...options, checkpoints })).toEqual({ reports: [], bits: whole.bits });
     expect(store.saved).toHaveLength(5);
+  });
+
+  test("stopped by its signal keeps the steps done and rejects with the reason, also while it skips", async () => {
+    const whole = await run(small(), { ...base, schedule });
+    const store = memoryStore();
+    const reason = new Error("enough");
+    const stop = new AbortController();
+    const given = { ...base, schedule, checkpoints: { store, every: 100 } };
+    const reports: StepReport[] = [];
+    const first = (async () => {
+      for await (const report of fit(small(), { ...given, signal: stop.signal })) {
+        reports.push(report);
+        if (report.step === 5) stop.abort(reason);
+      }
+    })();
+    await expect(first).rejects.toBe(reason);
+    expect(reports).toEqual(whole.reports.slice(0, 6));
+    expect(store.saved).toHaveLength(1);
+    await expect(run(small(), { ...given, signal: stop.signal })).rejects.toBe(reason);
+    expect(store.saved).toHaveLength(1);
+    let asked = 0;
+    const later = new AbortController();
+    const data = async function* (seed: number) {
+      for (const batch of batches(examples, { size: 8, epochs: 3, seed, augment })) {
+        if (++asked === 4) later.abort(reason);
+        yield batch;
+      }
+    };
+    await expect(run(small(), { ...given, data, signal: later.signal })).rejects.toBe(reason);
+    expect([asked, store.saved.length]).toEqual([4, 1]);
+    const last = await run(small(), given);
+    expect(last).toEqual({ reports: whole.reports.slice(6), bits: whole.bits });
   });
 
   test("may change options that change no result", async () => {
