@@ -52,6 +52,15 @@ describe("a folder", () => {
     expect(await job(checkpointFolder(folder))).toEqual({ reports: [], bits: whole.bits });
   });
 
+  test("makes each durable before it has its name, and the name before an older one goes", async () => {
+    const system = faulty(() => "done");
+    await job(folderStore(folder, system));
+    const take = ["mkdir", "open", "close", "readdir"];
+    const write = ["open", "write", "sync", "close", "rename", "open", "sync", "close"];
+    const last = [...write, "unlink"];
+    expect(system.operations).toEqual([...take, ...write, ...write, ...last, ...last, "unlink"]);
+  });
+
   test("of which the newest is damaged gives the one before, keeps it until there is a better one, and cleans up", async () => {
     const whole = await run(small(), options);
     await job(checkpointFolder(folder), 4);
