@@ -26,3 +26,4 @@ export type { Optimizer } from "./optim.js";
 export type { FitOptions } from "./options.js";
 export type { MaskChange, Pruning, Revival, TensorMask } from "./prune.js";
 export type { Block, Distribution, Scope } from "./scope.js";
+export { estimateNorms } from "./statistics.js";
