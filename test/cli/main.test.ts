@@ -1,6 +1,6 @@
 // The built command line, as a user runs it. `npm test` builds it first.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,8 +53,12 @@ describe("the command line", () => {
   });
 
   test.each([
-    [[], "experiment: expected one of lenet5, lenet300, got none"],
-    [["lenet"], "experiment: expected one of lenet5, lenet300, got lenet"],
+    [[], "experiment: expected one of linear, lenet300, lenet5, resnet8, resnet20, got none"],
+    [["lenet"], "experiment: expected one of linear, lenet300, lenet5, resnet8, resnet20, got lenet"],
+    [["lenet5", "lenet300"], "got lenet5 lenet300"],
+    [["lenet5", "--part", "all"], "experiment lenet5 --part: expected one of bytes, schedules, got all"],
+    [["linear", "--part", "bytes"], "experiment linear --part: expected one of schedules, got bytes"],
+    [["lenet5", "--part", "schedules", "--cache", "/dev/null/x"], "/dev/null"],
     [["lenet5", "--seeds", "1,,2"], '--seeds: expected an integer, got ""'],
     [["lenet5", "--json", "/dev/null/x.json"], "/dev/null"],
   ])("experiment %j is refused before any work, in one line", async (args, message) => {
@@ -62,6 +66,14 @@ describe("the command line", () => {
     expect([code, out]).toEqual([1, ""]);
     expect(err).toContain(message);
     expect(err.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("experiment linear prints its table and writes its figures", async () => {
+    const json = join(folder, "linear.json");
+    const { code, out } = await run(["experiment", "linear", "--seeds", "1,2", "--json", json]);
+    expect([code, out.includes("dense-sparse-dense"), out.includes("2 of 2")]).toEqual([0, true, true]);
+    const { schedules } = JSON.parse(readFileSync(json, "utf8"));
+    expect([schedules.seeds, schedules.ways.at(-1).exact]).toEqual([[1, 2], 2]);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { run } from "../../src/cli/experiment.js";
-import type { Plan } from "../../src/cli/experiments.js";
+import { run } from "../../src/cli/experiments/bytes.js";
+import type { Plan } from "../../src/cli/experiments/plans.js";
 import { lenet5, lenet300 } from "../../src/cli/lenet.js";
 import type { Images } from "../../src/cli/mnist.js";
 import { narrow } from "../../src/cli/narrow.js";

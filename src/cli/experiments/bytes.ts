@@ -1,23 +1,16 @@
 import { createHash } from "node:crypto";
-import { type Choice, compress, shrink } from "../compress/index.js";
-import { writeContainer } from "../formats/container/index.js";
-import { sparsity } from "../graph/dense.js";
-import { type Graph, parameterCount } from "../graph/graph.js";
-import { grouped, table } from "../table.js";
-import { sizeOf } from "../tensor.js";
-import { cyclical, type Schedule } from "../train/index.js";
-import { type Plan, type Point, plans } from "./experiments.js";
-import { heldOut, type Images, readMnist, slice } from "./mnist.js";
-import { narrow } from "./narrow.js";
-import { errorOn, logitsFrom } from "./score.js";
-import { type StageOptions, stage } from "./stage.js";
-import { checkWritable, writeWhole } from "./write.js";
-
-export interface ExperimentOptions {
-  readonly network: keyof typeof plans;
-  readonly seeds: readonly number[];
-  readonly json: string | undefined;
-}
+import { type Choice, compress, shrink } from "../../compress/index.js";
+import { writeContainer } from "../../formats/container/index.js";
+import { sparsity } from "../../graph/dense.js";
+import { type Graph, parameterCount } from "../../graph/graph.js";
+import { grouped, table } from "../../table.js";
+import { sizeOf } from "../../tensor.js";
+import { cyclical, type Schedule } from "../../train/index.js";
+import { heldOut, type Images, readMnist, slice } from "../mnist.js";
+import { narrow } from "../narrow.js";
+import { errorOn, logitsFrom } from "../score.js";
+import { type StageOptions, stage } from "../stage.js";
+import { type Plan, type Point, plans } from "./plans.js";
 
 /** What an experiment reports; errors in percent. */
 export interface Report {
@@ -35,8 +28,7 @@ export interface Report {
 }
 
 /** Makes a network as small as it goes, for each seed, and prints what was reached. */
-export async function experiment({ network, seeds, json }: ExperimentOptions): Promise<Report> {
-  if (json !== undefined) await checkWritable(json);
+export async function bytesExperiment(network: keyof typeof plans, seeds: readonly number[]): Promise<Report> {
   const plan = plans[network];
   process.stderr.write(`${network}: about ${plan.minutes} minutes a seed, on a core of one's own\n`);
   const all = await readMnist("train");
@@ -59,7 +51,6 @@ export async function experiment({ network, seeds, json }: ExperimentOptions): P
   }
   const report = { network, parameters: parameterCount(plan.create(1)), runs };
   process.stdout.write(summary(report));
-  if (json !== undefined) await writeWhole(json, `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }
 

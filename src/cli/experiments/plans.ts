@@ -1,5 +1,5 @@
-import type { Graph } from "../graph/graph.js";
-import { lenet5, lenet300 } from "./lenet.js";
+import type { Graph } from "../../graph/graph.js";
+import { lenet5, lenet300 } from "../lenet.js";
 
 /** How a network is made small. Everything here was chosen on held-out images of the training set. */
 export interface Plan {

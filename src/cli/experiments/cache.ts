@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readContainer, writeContainer } from "../../formats/container/index.js";
+import type { Graph } from "../../graph/graph.js";
+import { checkWritable, writeWhole } from "../write.js";
+
+/** What a finished run left. */
+export interface Kept<T> {
+  readonly result: T;
+  /** Seconds that it took when it was done. */
+  readonly seconds: number;
+  /** Whether it was done before. */
+  readonly cached: boolean;
+}
+
+/**
+ * Finished runs in a folder, one file each, named by what they are of: a run of the same configuration by the same build is not done
+ * again. Files are whole or not there, so that a run that was stopped is done anew and no other.
+ */
+export class RunCache {
+  readonly #folder: string;
+  readonly #build: string;
+
+  private constructor(folder: string, build: string) {
+    this.#folder = folder;
+    this.#build = build;
+  }
+
+  /** Makes the folder. @param build what the results depend on beside the configuration; by default `buildHash()` */
+  static async open(folder: string, build?: string): Promise<RunCache> {
+    await checkWritable(join(folder, "run"));
+    return new RunCache(folder, build ?? (await buildHash()));
+  }
+
+  /** The name of a run. */
+  keyOf(name: string, config: unknown): string {
+    const text = JSON.stringify({ build: this.#build, config });
+    return `${name}-${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+  }
+
+  /** What the run left, or does it. `config` and what it gives are data that JSON holds. */
+  async run<T>(name: string, config: unknown, work: () => Promise<T>): Promise<Kept<T>> {
+    const path = join(this.#folder, `${this.keyOf(name, config)}.json`);
+    const text = await readFile(path, "utf8").catch(absent);
+    if (text !== undefined) return { ...JSON.parse(text).kept, cached: true };
+    const start = performance.now();
+    const result = await work();
+    const kept = { result, seconds: Math.round((performance.now() - start) / 1000) };
+    await writeWhole(path, `${JSON.stringify({ build: this.#build, config, kept })}\n`);
+    return { ...kept, cached: false };
+  }
+
+  /** The same for a run that gives a network, which is read back to the bit. */
+  async graph(name: string, config: unknown, work: () => Promise<Graph>): Promise<Graph> {
+    const path = join(this.#folder, `${this.keyOf(name, config)}.coppice`);
+    const bytes = await readFile(path).catch(absent);
+    if (bytes) return readContainer(bytes);
+    const graph = await work();
+    await writeWhole(path, writeContainer(graph));
+    return graph;
+  }
+}
+
+/** Undefined for a file that is not there; any other failure stays one. */
+export function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+/** Of every script and module that is built: whatever might change a result changes it. */
+export async function buildHash(): Promise<string> {
+  const folder = fileURLToPath(new URL("../..", import.meta.url));
+  const names = await readdir(folder, { recursive: true });
+  const hash = createHash("sha256");
+  for (const name of names.filter((name) => /\.(js|ts|wasm)$/.test(name) && !name.endsWith(".d.ts")).sort()) {
+    hash.update(name).update(await readFile(join(folder, name)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
