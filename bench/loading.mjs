@@ -2,6 +2,7 @@
 // 64 KiB that were found: sections that take as many steps as their bytes allow, and headers that unfold.
 import { Encoder } from "../dist/codec/range-coder.js";
 import { sparse as writeSparse } from "../dist/codec/sparse.js";
+import { wide } from "../dist/compress/wide.js";
 import { HeaderCoder } from "../dist/formats/container/header-coder.js";
 import { writeContainer } from "../dist/formats/container/index.js";
 import { checksumOf, field, magic, version } from "../dist/formats/container/layout.js";
@@ -54,6 +55,14 @@ function fileOf(weight) {
 
 function normals(n, size, most) {
   return Int8Array.from({ length: n }, () => Math.max(-most, Math.min(most, Math.round(size * random.normal()))));
+}
+
+/** Integers beyond int8, with one step for all. */
+function large(rows, cols, size) {
+  const q = Int16Array.from({ length: rows * cols }, () =>
+    Math.max(-2047, Math.min(2047, Math.round(size * random.normal()))),
+  );
+  return wide([rows, cols], q, 1);
 }
 
 function int8(rows, cols, size, most) {
@@ -125,6 +134,7 @@ const honest = {
   "sparse, 95 % zero, 8 bits": () => fileOf(sparse(5000, 2400, 0.05, 127)),
   "sparse, 99 % zero, 4 bits": () => fileOf(sparse(12000, 6000, 0.01, 7)),
   factored: () => fileOf(factored(700, 600)),
+  "integers of 12 bits": () => fileOf(large(600, 1024, 500)),
   "float32, coded": () => fileOf(floats(900 * 1024, 64)),
   "float32, plain": () => fileOf(floats(256 * 1024, 2 ** 24)),
 };
