@@ -68,12 +68,20 @@ export function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOENT") throw error;
 }
 
-/** Of every script and module that is built: whatever might change a result changes it. */
+/** Files of the command line that make results. What else there is tells which, and that is the configuration. */
+const makers = [
+  "cli/lenet",
+  "cli/mnist",
+  ...["cifar", "comparison", "examples", "resnet"].map((n) => `cli/experiments/${n}`),
+];
+
+/** Of every script and module of the library, and of those of the command line that make results. */
 export async function buildHash(): Promise<string> {
   const folder = fileURLToPath(new URL("../..", import.meta.url));
-  const names = await readdir(folder, { recursive: true });
   const hash = createHash("sha256");
-  for (const name of names.filter((name) => /\.(js|ts|wasm)$/.test(name) && !name.endsWith(".d.ts")).sort()) {
+  for (const name of (await readdir(folder, { recursive: true })).map((name) => name.replaceAll("\\", "/")).sort()) {
+    const [, stem] = /^(.*?)(?<!\.d)\.(?:js|ts|wasm)$/.exec(name) ?? [];
+    if (stem === undefined || (stem.startsWith("cli/") && !makers.includes(stem))) continue;
     hash.update(name).update(await readFile(join(folder, name)));
   }
   return hash.digest("hex").slice(0, 16);

@@ -76,8 +76,8 @@ async function schedulesOf(
     return report;
   }
   const { against, seeds, minutes, training, levels, begin } = subjects[name];
-  process.stderr.write(`${name}: about ${minutes} minutes of runs; those in ${folders.cache} are not done again\n`);
   const runs = await RunCache.open(folders.cache);
+  process.stderr.write(`${name}: about ${minutes} minutes of runs; those in ${folders.cache} are not done again\n`);
   const beginning = await begin(folders);
   const results = await compare({ name, ...beginning, training, levels }, given ?? seeds, runs);
   const report = reportOf(results, against, beginning.data.test.labels.length);

@@ -32,11 +32,11 @@ export function inTurns(steps: number, sparsity: number): Way {
 }
 
 /**
- * Up and down in equal cycles over four fifths of the steps, each up to fewer weights than the one before: of four cycles to 4, 2, 4/3 and
+ * Up and down in equal cycles over three fifths of the steps, each up to fewer weights than the one before: of four cycles to 4, 2, 4/3 and
  * 1 times as many as are kept in the end. Between them as many come back as make six times as many. The rest has frozen masks.
  */
 export function inCycles(steps: number, sparsity: number, cycles: number, revival: Revival): Way {
-  const period = Math.floor((0.8 * steps) / cycles);
+  const period = Math.floor((0.6 * steps) / cycles);
   const [warm, hold] = [Math.floor(period / 10), Math.floor(period / 10)];
   const keeping = (times: number) => Math.max(0, 1 - times * (1 - sparsity));
   const targets = Array.from({ length: cycles }, (_, i) => (i + 1 === cycles ? sparsity : keeping(cycles / (i + 1))));
