@@ -117,6 +117,19 @@ describe("a comparison", () => {
   });
 });
 
+test("a first training goes on from its checkpoints", async () => {
+  const { train, test } = comparison.data;
+  const path = fresh();
+  const options = { seed: 1, note: "", folder: path };
+  const { graph } = await trained("train", lenet300(1), train, training, options);
+  expect(readdirSync(path).length).toBeGreaterThan(0);
+  // From another network it would be another job; from this one all steps are done.
+  await expect(trained("train", lenet300(2), train, training, options)).rejects.toThrow("expected");
+  const again = await trained("train", lenet300(1), train, training, options);
+  expect(again.graph.weights.get("fc1.weight")).toEqual(graph.weights.get("fc1.weight"));
+  expect((await scoreOn(again.graph, test)).wrong).toBe((await scoreOn(graph, test)).wrong);
+});
+
 describe("the cache of runs", () => {
   test("knows the configuration and the build, and leaves nothing of a run that failed", async () => {
     const path = fresh();

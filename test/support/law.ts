@@ -70,6 +70,7 @@ export const law: Readonly<Record<string, Room>> = {
       "runtime",
       "compress",
       "train",
+      "checkpoints",
       "index",
       "entry",
       "cli",

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readContainer, writeContainer } from "../../formats/container/index.js";
@@ -52,13 +52,14 @@ export class RunCache {
     return { ...kept, cached: false };
   }
 
-  /** The same for a run that gives a network, which is read back to the bit. */
-  async graph(name: string, config: unknown, work: () => Promise<Graph>): Promise<Graph> {
-    const path = join(this.#folder, `${this.keyOf(name, config)}.coppice`);
-    const bytes = await readFile(path).catch(absent);
+  /** The same for a run that gives a network, which is read back to the bit. Its work has a folder to go on from. */
+  async graph(name: string, config: unknown, work: (folder: string) => Promise<Graph>): Promise<Graph> {
+    const folder = join(this.#folder, this.keyOf(name, config));
+    const bytes = await readFile(`${folder}.coppice`).catch(absent);
     if (bytes) return readContainer(bytes);
-    const graph = await work();
-    await writeWhole(path, writeContainer(graph));
+    const graph = await work(folder);
+    await writeWhole(`${folder}.coppice`, writeContainer(graph));
+    await rm(folder, { recursive: true, force: true });
     return graph;
   }
 }

@@ -1,3 +1,4 @@
+import { checkpointFolder } from "../../checkpoints/index.js";
 import type { Graph } from "../../graph/graph.js";
 import {
   type Augmentation,
@@ -109,9 +110,9 @@ async function runOf(
   const { result, ...rest } = await cache.run(name, config, async () => {
     const { training: first } = start;
     const begun = first
-      ? await cache.graph(`${name}-dense`, from, async () => {
-          const made = await trained(`first, seed ${seed}`, start.graph(seed), data.train, first, { seed, note });
-          return made.graph;
+      ? await cache.graph(`${name}-dense`, from, async (folder) => {
+          const label = `first, seed ${seed}`;
+          return (await trained(label, start.graph(seed), data.train, first, { seed, note, folder })).graph;
         })
       : start.graph(seed);
     // Another order of the examples than before.
@@ -127,6 +128,8 @@ interface TrainOptions {
   readonly schedule?: Schedule;
   readonly revival?: Revival;
   readonly note: string;
+  /** Where checkpoints are kept, to go on from. Steps done before tell nothing of sparsity and of what came back. */
+  readonly folder?: string;
 }
 
 /** Steps of warm-up. */
@@ -140,7 +143,7 @@ export async function trained(
   given: Graph,
   { inputs, shape, labels }: Examples,
   { steps, batch: size, rate: from, decay, norms, augment }: Training,
-  { seed, schedule, revival, note }: TrainOptions,
+  { seed, schedule, revival, note, folder }: TrainOptions,
 ): Promise<{ graph: Graph; sparsity: number; revived: number }> {
   const progress = new Progress(label, steps);
   const input = given.inputs[0].name;
@@ -153,6 +156,7 @@ export async function trained(
     schedule,
     revival,
     norms,
+    ...(folder !== undefined && { checkpoints: { store: checkpointFolder(folder) } }),
   });
   let [average, zeros, revived] = [Number.NaN, 0, 0];
   for await (const { step, loss, sparsity, cycle } of run) {
