@@ -78,7 +78,7 @@ function restricted(storage: Choice["storage"]): Recipe {
 }
 
 /** Points of held-out error that decomposition may cost. */
-const tolerated = 0.3;
+const tolerated = 0.5;
 
 /** Outputs of rebuilt and factored weights differ by rounding only: at most this share of the largest logit. */
 const agreement = 1e-4;
@@ -172,7 +172,7 @@ async function pruneInCycles(dense: Graph, plan: Plan, seed: number, { train, he
  * are tried too and the better is kept.
  */
 async function decompose(pruned: Graph, plan: Plan, seed: number, { train, held, outputs }: Lessons) {
-  // In doubles 2.4 + 0.3 is less than 2.7.
+  // In doubles sums fall short of what they are on paper.
   const limit = (await errorOn(pruned, held)) + tolerated + 1e-9;
   const attempt = async (only?: Choice["storage"]) => {
     const progress = new Progress("decompose", pruned.weights.size);
